@@ -1,8 +1,8 @@
 """The catalogue of item types, as the JSON document says it.
 
 Every Struct mirrors one object of the document with the same key names. Unknown keys are refused: a misspelt
-key is a fault of the catalogue, never silently ignored. The document's own words (`review_rules`, `photo_rules`,
-...) explain its attributes; they are kept as data.
+key is a fault of the catalogue, never silently ignored. The document explains its own attributes (in
+`photo_rules` and the like); those words are kept as data.
 """
 
 from functools import cache
@@ -88,7 +88,8 @@ ReviewOrder = Literal["review_first", "dispatch_first"]
 CURRENT = "2024.2"
 """The version that decides: change sets are judged by the catalogue current at receipt."""
 
-class Provenance(Part):
+
+class Provenance(Part, frozen=True):
     """Where the catalogue's content comes from."""
 
     from_article: str
@@ -96,14 +97,14 @@ class Provenance(Part):
     basis: tuple[str, ...]
 
 
-class Named(Part):
+class Named(Part, frozen=True):
     """A name in both languages."""
 
     zh: str
     en: str
 
 
-class DeadlineRules(Part):
+class DeadlineRules(Part, frozen=True):
     """How deadlines are counted; `accept_hours` (hours by urgency) run on `accept_calendar`."""
 
     record: str
@@ -116,7 +117,7 @@ class DeadlineRules(Part):
     accept_calendar: str
 
 
-class UrgencyLevel(Part):
+class UrgencyLevel(Part, frozen=True):
     """An urgency; level 1 is the most urgent."""
 
     code: str
@@ -126,7 +127,7 @@ class UrgencyLevel(Part):
     rule: str
 
 
-class Department(Part):
+class Department(Part, frozen=True):
     """A function that cases are routed to; its organisations exist at `tiers`."""
 
     code: str
@@ -139,7 +140,7 @@ class Department(Part):
     street_unit_en: str | None = None
 
 
-class CommonField(Part):
+class CommonField(Part, frozen=True):
     """A field that every item has, kept outside its form."""
 
     key: str
@@ -147,7 +148,7 @@ class CommonField(Part):
     note: str | None = None
 
 
-class Change(Part):
+class Change(Part, frozen=True):
     """What a version changed, for all types, one `item` or some `items`."""
 
     in_: str = field(name="in")
@@ -156,7 +157,7 @@ class Change(Part):
     items: tuple[str, ...] = ()
 
 
-class ReviewRules(Part):
+class ReviewRules(Part, frozen=True):
     """The words of review; `order` says per urgency whether dispatch waits for approval."""
 
     none: str
@@ -169,7 +170,7 @@ class ReviewRules(Part):
     by: str
 
 
-class DuplicateRules(Part):
+class DuplicateRules(Part, frozen=True):
     """The words of duplicate detection."""
 
     keys: str
@@ -178,7 +179,7 @@ class DuplicateRules(Part):
     similar_within: str
 
 
-class TerritoryRules(Part):
+class TerritoryRules(Part, frozen=True):
     """The words of territory; `sources` are the sources an item type may name."""
 
     sources: dict[str, str]
@@ -186,7 +187,7 @@ class TerritoryRules(Part):
     privacy: str
 
 
-class AudienceRules(Part):
+class AudienceRules(Part, frozen=True):
     """The words of who may read an item type."""
 
     grid: str
@@ -196,7 +197,7 @@ class AudienceRules(Part):
     dispatch_by: str
 
 
-class Reader(Part):
+class Reader(Part, frozen=True):
     """A reader that `readers` and `review_by` may name; `department:<code>` stands for each department."""
 
     code: str
@@ -204,7 +205,7 @@ class Reader(Part):
     en: str
 
 
-class PartTimeRules(Part):
+class PartTimeRules(Part, frozen=True):
     """The words of what part-time workers may do."""
 
     report_only: str
@@ -214,7 +215,7 @@ class PartTimeRules(Part):
     review: str
 
 
-class PhotoRules(Part):
+class PhotoRules(Part, frozen=True):
     """The words of the photo attributes."""
 
     report_min_by_urgency: str
@@ -224,7 +225,7 @@ class PhotoRules(Part):
     forbidden: str
 
 
-class Tier(Part):
+class Tier(Part, frozen=True):
     """A level of the administration; level 1 is the grid."""
 
     code: str
@@ -233,7 +234,7 @@ class Tier(Part):
     en: str
 
 
-class MergedSystem(Part):
+class MergedSystem(Part, frozen=True):
     """A department's own grid system that the unified code replaced."""
 
     code: str
@@ -243,7 +244,7 @@ class MergedSystem(Part):
     also: tuple[str, ...] = ()
 
 
-class Calendar(Part):
+class Calendar(Part, frozen=True):
     """Working time: ISO weekdays (1 = Monday) and `HH:MM` spans in `timezone`; 24:00 ends a day."""
 
     zh: str
@@ -255,14 +256,14 @@ class Calendar(Part):
     note: str | None = None
 
 
-class HolidayYear(Part):
+class HolidayYear(Part, frozen=True):
     """Days (`YYYY-MM-DD`) off, and weekend days that are worked."""
 
     days_off: tuple[str, ...]
     shifted_workdays: tuple[str, ...]
 
 
-class PublicHolidays(Part):
+class PublicHolidays(Part, frozen=True):
     """Public holidays by year (`YYYY`)."""
 
     source: str
@@ -270,7 +271,7 @@ class PublicHolidays(Part):
     years: dict[str, HolidayYear]
 
 
-class Role(Part):
+class Role(Part, frozen=True):
     """A role that a user may hold, at its `tiers`."""
 
     code: str
@@ -282,7 +283,7 @@ class Role(Part):
     approves: bool
 
 
-class ReturnReason(Part):
+class ReturnReason(Part, frozen=True):
     """A reason for which a submission is returned."""
 
     code: str
@@ -291,7 +292,7 @@ class ReturnReason(Part):
     kinds: tuple[Kind, ...]
 
 
-class Reason(Part):
+class Reason(Part, frozen=True):
     """A reason that a case exit may give."""
 
     code: str
@@ -299,7 +300,7 @@ class Reason(Part):
     en: str
 
 
-class CaseExit(Part):
+class CaseExit(Part, frozen=True):
     """A way out of the straight course of a case: who takes it, who approves it (None: nobody), and why."""
 
     code: str
@@ -310,7 +311,7 @@ class CaseExit(Part):
     reasons: tuple[Reason, ...]
 
 
-class Format(Part):
+class Format(Part, frozen=True):
     """A form of identity or code: its pattern, and the name of its check if it has one."""
 
     zh: str
@@ -318,7 +319,7 @@ class Format(Part):
     pattern: str
 
 
-class RetentionRules(Part):
+class RetentionRules(Part, frozen=True):
     """The words of retention."""
 
     after: str
@@ -326,7 +327,7 @@ class RetentionRules(Part):
     note: str
 
 
-class Category(Part):
+class Category(Part, frozen=True):
     """A category of item types."""
 
     code: str
@@ -336,7 +337,7 @@ class Category(Part):
     items: tuple[ItemType, ...]
 
 
-class Catalogue(Part):
+class Catalogue(Part, frozen=True):
     """The whole document, schema version 2."""
 
     schema_version: Literal[2]

@@ -37,7 +37,7 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_d
     """One object of the document; an unknown key in it is refused."""
 
 
-class OnSiteFix(Part):
+class OnSiteFix(Part, frozen=True):
     """When the boolean `field` is true the author closes in one step, with so many photos of each role."""
 
     field: str
@@ -45,7 +45,7 @@ class OnSiteFix(Part):
     close_min: int
 
 
-class PhotoRule(Part):
+class PhotoRule(Part, frozen=True):
     """Photos of one item type; see `PhotoRules`."""
 
     report_min: int
@@ -60,14 +60,14 @@ class PhotoRule(Part):
     on_site_fix: OnSiteFix | None = None
 
 
-class UrgencyRule(Part):
+class UrgencyRule(Part, frozen=True):
     """Urgencies a worker may claim; anything else becomes `default`."""
 
     default: str
     allowed: tuple[str, ...]
 
 
-class ReviewStep(Part):
+class ReviewStep(Part, frozen=True):
     """One approval: a reader (`by`), at the `tier` where that reader reviews. Level 1 comes first."""
 
     level: int
@@ -75,21 +75,21 @@ class ReviewStep(Part):
     tier: str
 
 
-class DuplicateKey(Part):
+class DuplicateKey(Part, frozen=True):
     """Fields that together tell one thing from another; counts only when all of them are filled."""
 
     keys: tuple[str, ...]
     strength: Literal["strong", "weak"]
 
 
-class TerritorySource(Part):
+class TerritorySource(Part, frozen=True):
     """A source of an item's grid, tried in order; `field` for the sources point and reference."""
 
     source: Literal["point", "reference", "capture", "claimed"]
     field: str | None = None
 
 
-class SimilarWithin(Part):
+class SimilarWithin(Part, frozen=True):
     """Another open report at most so far (metres) and so old (hours), equal in the fields `same`."""
 
     metres: float
@@ -97,7 +97,7 @@ class SimilarWithin(Part):
     same: tuple[str, ...] = ()
 
 
-class Retention(Part):
+class Retention(Part, frozen=True):
     """What happens to an item's marked values so many months after an occasion."""
 
     after: Literal["left", "closed", "ended"]
@@ -105,7 +105,7 @@ class Retention(Part):
     then: Literal["erase"]
 
 
-class Condition(Part):
+class Condition(Part, frozen=True):
     """Either a comparison (`field`, `op`, `value`) or `all` of several conditions."""
 
     field: str | None = None
@@ -114,7 +114,7 @@ class Condition(Part):
     all: tuple["Condition", ...] = ()
 
 
-class Effect(Part):
+class Effect(Part, frozen=True):
     """What a rule sets; a later matching rule overrides an earlier one for the same key."""
 
     dispatch: bool | None = None
@@ -122,28 +122,28 @@ class Effect(Part):
     route_to: str | None = None
 
 
-class Rule(Part):
+class Rule(Part, frozen=True):
     """When the condition holds, the effect applies."""
 
     when: Condition
     then: Effect
 
 
-class ReviewEffect(Part):
+class ReviewEffect(Part, frozen=True):
     """The review that a raised report needs instead."""
 
     review: Review
     review_by: tuple[ReviewStep, ...]
 
 
-class ReviewRaise(Part):
+class ReviewRaise(Part, frozen=True):
     """When the condition holds, the review is raised."""
 
     when: Condition
     then: ReviewEffect
 
 
-class ReportingStage(Part):
+class ReportingStage(Part, frozen=True):
     """A stage of emergency reporting: due `within_minutes`, `within_hours` or `every_hours` (by urgency)."""
 
     code: str
@@ -161,7 +161,7 @@ class ReportingStage(Part):
     at_once_on_change: tuple[str, ...] = ()
 
 
-class Option(Part):
+class Option(Part, frozen=True):
     """A value of an enum."""
 
     value: str
@@ -169,7 +169,7 @@ class Option(Part):
     en: str
 
 
-class Field(Part):
+class Field(Part, frozen=True):
     """One field of a form; see `field_attributes` of the document."""
 
     key: str
@@ -195,8 +195,8 @@ class Field(Part):
     max_items: int | None = None
 
 
-class ItemType(Part):
-    """One item type: its form, and its rules for photos, urgency, deadlines, review, territory and readers."""
+class ItemType(Part, frozen=True):
+    """One item type: its form, and its rules for photos, urgency, deadlines, review, place and readers."""
 
     code: str
     slug: str
