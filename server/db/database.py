@@ -1,0 +1,102 @@
+"""The one transaction boundary.
+
+A use case is a function of a `Transaction`; `Database.write` runs it, retries what a deadlock or a serialisation failure
+undid, and runs its after-commit calls only once the commit is durable. `Database.read` gives one snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+
+T = TypeVar("T")
+
+_RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_ATTEMPTS = 6
+
+Connection = asyncpg.Connection[asyncpg.Record]
+
+
+class Transaction:
+    """A connection inside a transaction, and what is to happen once it has committed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    def after_commit(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Have `call` awaited after the commit; never if it is rolled back."""
+        self._after_commit.append(call)
+
+    async def committed(self) -> None:
+        """Run the after-commit calls in the order they were given."""
+        for call in self._after_commit:
+            await call()
+
+
+async def prepare_connection(connection: Connection) -> None:
+    """Let jsonb columns carry plain Python values."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: msgspec.json.encode(value).decode(),
+        decoder=msgspec.json.decode,
+    )
+
+
+class Database:
+    """A pool of connections to the city's database."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self.pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, *, size: int = 10) -> Database:
+        """Open a pool of at most `size` connections; raises OSError or asyncpg errors if it cannot."""
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=size, init=prepare_connection, server_settings={"timezone": "UTC"}
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Wait for what is running and close every connection."""
+        await self.pool.close()
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in one READ COMMITTED transaction, again from the start if the database undid it."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._write_once(work)
+            except _RETRIED:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    async def _write_once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self.pool.acquire() as connection:
+            transaction = Transaction(connection)  # pyright: ignore[reportArgumentType] a pool proxy is a connection
+            async with connection.transaction():
+                result = await work(transaction)
+        await transaction.committed()
+        return result
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """One read-only snapshot: everything read inside belongs to the same instant."""
+        async with (
+            self.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection  # pyright: ignore[reportReturnType]
+
+
+def to_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for `jsonb_to_recordset`: bytes become PostgreSQL's hex text, the rest is what msgspec writes."""
+    return [{k: f"\\x{v.hex()}" if isinstance(v, bytes) else v for k, v in row.items()} for row in rows]
