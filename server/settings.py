@@ -16,7 +16,7 @@ class SettingsError(Exception):
     """A setting is missing or cannot be read; the text names the variable and says what to write."""
 
 
-def _about(zh: str, en: str, example: str, *, unit: str = "", secret: bool = False, **bounds: int) -> Meta:
+def _about(zh: str, en: str, example: str, *, unit: str = "", secret: bool = False, **bounds: Any) -> Meta:
     extra = {"zh": zh, "example": example, "unit": unit, "secret": secret}
     return Meta(description=en, extra=extra, **bounds)
 
