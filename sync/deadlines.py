@@ -1,0 +1,152 @@
+"""Deadlines on working calendars: whole seconds, counted exactly in the calendar's own time zone.
+
+A span of working time is closed at both ends: hours that run out at 17:30 are due at 17:30, not at the next
+opening. So adding nothing to an instant inside working hours, ends included, changes nothing, and adding `a`
+and then `b` is adding `a + b`. An instant outside working hours counts from the next opening.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from schemas.catalogue import Calendar, Catalogue, PublicHolidays
+from schemas.item_type import Hours, ItemType
+
+ALWAYS = "always"
+"""The calendar on which every hour counts."""
+
+WorkingHours = float | Decimal
+
+_DAY = timedelta(days=1)
+
+
+class Deadlines(Struct, frozen=True):
+    """When a case must be accepted, responded to and handled, in UTC; None where nothing is due.
+
+    `year_flagged`: working days were counted in a year whose public holidays are not published yet; the
+    deadlines are computed again when they are.
+    """
+
+    accept_by: datetime | None = None
+    respond_by: datetime | None = None
+    handle_by: datetime | None = None
+    year_flagged: bool = False
+
+
+def add_working(
+    start: datetime, hours: WorkingHours, calendar: Calendar, holidays: PublicHolidays
+) -> datetime:
+    """The instant (UTC) at which so many working hours have passed since `start`.
+
+    Raises ValueError for a naive start, negative hours, or a calendar on which nobody ever works.
+    """
+    left = _duration(hours)
+    for opens, closes in _spans(start, calendar, holidays):
+        begin = max(opens, start)
+        if left <= closes - begin:
+            return begin + left
+        left -= closes - begin
+    raise ValueError("the calendar has no working hours left")
+
+
+def working_between(
+    start: datetime, end: datetime, calendar: Calendar, holidays: PublicHolidays
+) -> timedelta:
+    """The working time from `start` to `end`; nothing if `end` is not later."""
+    total = timedelta()
+    for opens, closes in _spans(start, calendar, holidays):
+        if opens >= end:
+            break
+        total += min(closes, end) - max(opens, start)
+    return max(total, timedelta())
+
+
+def deadlines(
+    item_type: ItemType,
+    urgency: str,
+    received_at: datetime,
+    dispatched_at: datetime | None,
+    catalogue: Catalogue,
+) -> Deadlines:
+    """The deadlines of an event: accept and handle count from server receipt, respond from dispatch.
+
+    A type without `respond_hours` is closed on submission: only its advice on handling remains. A record has
+    none.
+    """
+    accept = catalogue.deadline_rules.accept_hours if item_type.respond_hours else None
+    accept_calendar = catalogue.deadline_rules.accept_calendar
+    counted = (
+        _due(received_at, accept, accept_calendar, urgency, catalogue),
+        _due(dispatched_at, item_type.respond_hours, handling_calendar(item_type), urgency, catalogue),
+        _due(received_at, item_type.handle_hours, handling_calendar(item_type), urgency, catalogue),
+    )
+    return Deadlines(*(due for due, _ in counted), year_flagged=any(flag for _, flag in counted))
+
+
+def handling_calendar(item_type: ItemType) -> str:
+    """The name of the calendar on which a type's case runs, whichever department holds it."""
+    return item_type.calendar if item_type.deadline_clock == "working" else ALWAYS
+
+
+def unpublished_year(start: datetime, end: datetime, calendar: Calendar, holidays: PublicHolidays) -> bool:
+    """Whether `start` to `end` touches a year whose public holidays are missing from the table."""
+    if not calendar.public_holidays:
+        return False
+    zone = ZoneInfo(calendar.timezone)
+    years = range(start.astimezone(zone).year, end.astimezone(zone).year + 1)
+    return any(str(year) not in holidays.years for year in years)
+
+
+def _due(
+    start: datetime | None, hours: Hours | None, calendar_name: str, urgency: str, catalogue: Catalogue
+) -> tuple[datetime | None, bool]:
+    if start is None or hours is None or urgency not in hours:
+        return None, False
+    calendar = catalogue.calendars[ALWAYS if urgency == "critical" else calendar_name]
+    due = add_working(start, hours[urgency], calendar, catalogue.public_holidays)
+    return due, unpublished_year(start, due, calendar, catalogue.public_holidays)
+
+
+def _duration(hours: WorkingHours) -> timedelta:
+    """Whole seconds: the decimal text of a float is what its author wrote: 0.1 is six minutes."""
+    seconds = round(Decimal(str(hours)) * 3600)
+    if seconds < 0:
+        raise ValueError("working hours cannot be negative")
+    return timedelta(seconds=seconds)
+
+
+def _spans(
+    start: datetime, calendar: Calendar, holidays: PublicHolidays
+) -> Iterator[tuple[datetime, datetime]]:
+    """Spans of working time in UTC, in order, from the first that does not end before `start`."""
+    if start.tzinfo is None:
+        raise ValueError("a start without a time zone has no place on a calendar")
+    if not calendar.weekdays or not calendar.hours:
+        return
+    zone = ZoneInfo(calendar.timezone)
+    day = start.astimezone(zone).date()
+    while day < date.max:
+        if _is_workday(day, calendar, holidays):
+            for opens, closes in calendar.hours:
+                span = _instant(day, opens, zone), _instant(day, closes, zone)
+                if span[1] >= start:
+                    yield span
+        day += _DAY
+
+
+def _is_workday(day: date, calendar: Calendar, holidays: PublicHolidays) -> bool:
+    usual = day.isoweekday() in calendar.weekdays
+    year = holidays.years.get(str(day.year)) if calendar.public_holidays else None
+    if year is None:
+        return usual
+    text = day.isoformat()
+    return text in year.shifted_workdays or (usual and text not in year.days_off)
+
+
+def _instant(day: date, clock: str, zone: ZoneInfo) -> datetime:
+    if clock == "24:00":
+        day, clock = day + _DAY, "00:00"
+    return datetime.combine(day, time.fromisoformat(clock), zone).astimezone(UTC)
