@@ -1,0 +1,191 @@
+"""The bytes of an exchange: a header and separately framed change sets, in JSON lines or MessagePack.
+
+JSON form: the first line is the header, each further line one change set, and every line of a set ends in a
+newline, so that a body cut anywhere is never taken for one with a shorter set. MessagePack form: one map with
+the sets as binaries. A set is encoded once and its bytes are opaque here; `decode_set` reads them.
+
+Reading never raises anything but `Unreadable`, whatever the bytes are.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from hashlib import sha256
+from math import isfinite
+from typing import Any, Literal, TypeVar, cast
+
+import msgspec
+
+from schemas.wire import (
+    Change,
+    ChangeSet,
+    ExchangeAnswer,
+    ExchangeRequest,
+    PackedExchangeRequest,
+)
+
+Form = Literal["json", "msgpack"]
+Decoded = TypeVar("Decoded")
+
+MAX_DEPTH = 32
+_MAX_INT = 2**63 - 1
+_STREAM_KEY = re.compile(r"[\x21-\x7e]{1,80}")
+_WHERE = re.compile(r" - at `(\$[^`]*)`$")
+_ENCODERS = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
+
+
+class Unreadable(Exception):  # noqa: N818 - it says what the bytes are
+    """Bytes that are not what they should be: a stable code, and the place (such as `$.clock.mono`) if known.
+
+    Neither ever repeats a value of the input.
+    """
+
+    def __init__(self, code: str, where: str | None = None) -> None:
+        super().__init__(code if where is None else f"{code} at {where}")
+        self.code = code
+        self.where = where
+
+
+def encode_request(request: ExchangeRequest, sets: list[bytes], form: Form) -> bytes:
+    """The body of an exchange. MessagePack sets do not fit into JSON lines: ValueError."""
+    if form == "msgpack":
+        packed = PackedExchangeRequest(**_header_fields(request), sets=sets)
+        return _ENCODERS["msgpack"].encode(packed)
+    if any(set_form(raw) != "json" or b"\n" in raw for raw in sets):
+        raise ValueError("only change sets in JSON without a newline travel in JSON lines")
+    return b"".join(line + b"\n" for line in [_ENCODERS["json"].encode(request), *sets])
+
+
+def decode_request(body: bytes, form: Form) -> tuple[ExchangeRequest, list[bytes]]:
+    """The header and the untouched bytes of each set; Unreadable `request_…` for a bad frame or header."""
+    if form == "msgpack":
+        packed = _decode(body, form, PackedExchangeRequest, "request")
+        request, sets = ExchangeRequest(**_header_fields(packed)), packed.sets
+    else:
+        header, *sets = body.split(b"\n")
+        if sets and sets.pop():
+            raise Unreadable("request_truncated")
+        request = _decode(header, form, ExchangeRequest, "request")
+    if not all(sets):
+        raise Unreadable("request_malformed")
+    _check_time(request.clock.wall, "request", "$.clock.wall")
+    if not all(_STREAM_KEY.fullmatch(key) for key in request.cursors):
+        raise Unreadable("request_malformed", "$.cursors")
+    return request, sets
+
+
+def encode_answer(answer: ExchangeAnswer, form: Form) -> bytes:
+    """The body of an answer in the form that the device asked for."""
+    return _ENCODERS[form].encode(answer)
+
+
+def decode_answer(body: bytes, form: Form) -> ExchangeAnswer:
+    """The answer in these bytes; Unreadable `answer_…` where they were cut or changed on the way."""
+    return _decode(body, form, ExchangeAnswer, "answer")
+
+
+def set_form(raw: bytes) -> Form:
+    """The form a change set's own bytes are in: JSON begins with a brace, which no MessagePack map does."""
+    return "json" if raw[:1] == b"{" else "msgpack"
+
+
+def encode_set(change_set: ChangeSet, form: Form) -> bytes:
+    """The bytes of a change set, made once; `changes` were encoded by `encode_change` in the same form."""
+    return _ENCODERS[form].encode(change_set)
+
+
+def encode_change(change: Change, form: Form) -> msgspec.Raw:
+    """One change as it is put into a set of that form."""
+    return msgspec.Raw(_ENCODERS[form].encode(change))
+
+
+def decode_set(raw: bytes) -> ChangeSet:
+    """The set in these bytes with its changes still opaque; Unreadable `set_…`."""
+    return _decode(raw, set_form(raw), ChangeSet, "set")
+
+
+def decode_change(raw: msgspec.Raw, form: Form) -> Change:
+    """One change of a set of that form; Unreadable `change_…`.
+
+    What comes back can be stored as JSON: text without NUL, finite numbers within 64 bits, string keys, at
+    most `MAX_DEPTH` levels.
+    """
+    change = _decode(raw, form, Change, "change")
+    _check_time(change.capture.wall, "change", "$.capture.wall")
+    position = change.capture.position
+    if position is not None and position.fixed_at is not None:
+        _check_time(position.fixed_at, "change", "$.capture.position.fixed_at")
+    _check_values(change.fields)
+    return change
+
+
+def set_hash(raw: bytes) -> str:
+    """The hash by which a receipt names a set: SHA-256 over its bytes, 64 hexadecimal digits."""
+    return sha256(raw).hexdigest()
+
+
+def _header_fields(request: ExchangeRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in ExchangeRequest.__struct_fields__}
+
+
+def _decode(raw: bytes | msgspec.Raw, form: Form, kind: type[Decoded], what: str) -> Decoded:
+    decode = msgspec.json.decode if form == "json" else msgspec.msgpack.decode
+    try:
+        return decode(raw, type=kind)
+    except RecursionError:
+        raise Unreadable(f"{what}_too_deep") from None
+    except UnicodeError:
+        raise Unreadable(f"{what}_text_invalid") from None
+    except msgspec.ValidationError as error:
+        found = _WHERE.search(str(error))
+        raise Unreadable(f"{what}_malformed", found.group(1) if found else None) from None
+    except msgspec.DecodeError as error:
+        # msgspec has no class of its own for a lone surrogate written as an escape.
+        wrong = "text_invalid" if "surrogate" in str(error) else "malformed"
+        raise Unreadable(f"{what}_{wrong}") from None
+    except (ValueError, OverflowError, MemoryError):
+        raise Unreadable(f"{what}_malformed") from None
+
+
+def _check_time(time: datetime, what: str, where: str) -> None:
+    """A time without offset means nothing, and one at the edge of the calendar cannot be brought to UTC."""
+    try:
+        usable = time.tzinfo is not None and bool(time.astimezone(UTC))
+    except OverflowError:
+        usable = False
+    if not usable:
+        raise Unreadable(f"{what}_malformed", where)
+
+
+def _check_values(fields: dict[str, Any]) -> None:
+    level: list[Any] = [fields]
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _inner_values(value)]
+        if not level:
+            return
+    raise Unreadable("change_too_deep", "$.fields")
+
+
+def _inner_values(value: Any) -> list[Any]:
+    """What a value contains; a value that contains nothing is checked here."""
+    if isinstance(value, dict):
+        values = cast("dict[Any, Any]", value)
+        return [*values.keys(), *values.values()] if _all_text(values) else _refuse("malformed")
+    if isinstance(value, list):
+        return cast("list[Any]", value)
+    if isinstance(value, str):
+        return _refuse("text_invalid") if "\0" in value else []
+    if isinstance(value, float) and not isfinite(value):
+        return _refuse("number_invalid")
+    if isinstance(value, int) and not -_MAX_INT <= value <= _MAX_INT:
+        return _refuse("number_invalid")
+    return [] if value is None or isinstance(value, (bool, int, float)) else _refuse("malformed")
+
+
+def _all_text(values: dict[Any, Any]) -> bool:
+    return all(isinstance(key, str) for key in values)
+
+
+def _refuse(wrong: str) -> list[Any]:
+    raise Unreadable(f"change_{wrong}", "$.fields")
