@@ -1,0 +1,28 @@
+"""What the supervisor says to the person at the terminal: short lines, Chinese first."""
+
+import sys
+from pathlib import Path
+
+
+class StartError(Exception):
+    """The server cannot be started or kept up; the text is one clear sentence in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} / {en}")
+
+
+def say(zh: str, en: str) -> None:
+    """Write one line about progress to stderr."""
+    sys.stderr.write(f"onegrid: {zh} / {en}\n")
+    sys.stderr.flush()
+
+
+def last_line(log: Path) -> str:
+    """Last line of a part's log, for the sentence that says why the part ended."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip() if lines else ""
