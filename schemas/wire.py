@@ -76,7 +76,6 @@ class ChangeSet(Struct, frozen=True):
     nonce: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
     changes: Annotated[list[Raw], Meta(min_length=1)]
     epoch: Token | None = None
-    atomic: bool = False
 
 
 class Cursor(Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -17,10 +17,12 @@ import msgspec
 
 T = TypeVar("T")
 
-_RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# A unique violation is two transactions creating the same thing at once: the second run sees what the first made.
+_RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
 _ATTEMPTS = 6
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection = asyncpg.Connection
+Row = Mapping[str, Any]
 
 
 class Transaction:
@@ -53,7 +55,7 @@ async def prepare_connection(connection: Connection) -> None:
 class Database:
     """A pool of connections to the city's database."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
 
     @classmethod

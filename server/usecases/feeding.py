@@ -1,0 +1,72 @@
+"""Moves the entries of changed objects to the head of the streams that carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from server.db import feed
+from server.db.database import Row, Transaction
+from server.usecases.sealed_items import head
+from sync.feed import entry_hash, signed64
+from sync.items import ItemState, stream_keys
+
+
+class FeedWrite(Struct, frozen=True):
+    """An object's new entry in one stream; `present` false leaves an absence behind."""
+
+    stream: str
+    object_id: UUID
+    kind: str
+    present: bool
+    version: int
+    rev: int = 0
+    touch: int = 0
+
+
+def writes_for_item(before: ItemState | None, after: ItemState) -> list[FeedWrite]:
+    """Entries for an item that changed: present where it now is, absent where it was before."""
+    now = stream_keys(after)
+    gone = stream_keys(before) - now if before else frozenset[str]()
+    return [
+        FeedWrite(key, after.id, "item", key in now, after.version, after.rev, after.touch)
+        for key in sorted(now | gone)
+    ]
+
+
+def writes_for_notices(rows: Iterable[Row]) -> list[FeedWrite]:
+    """Entries in their users' own streams for notices that were opened, changed or closed."""
+    return [
+        FeedWrite(f"own/{row['user_id']}", row["id"], row["kind"], row["open"], row["version"])
+        for row in rows
+    ]
+
+
+async def write_feed(tx: Transaction, writes: Sequence[FeedWrite]) -> None:
+    """Lock the streams (last of all locks, in one order) and hand out positions."""
+    if not writes:
+        return
+    ids = await feed.lock_streams(tx.connection, sorted({write.stream for write in writes}))
+    await feed.write(tx.connection, [_row(write, ids[write.stream]) for write in writes])
+
+
+async def touch_items(tx: Transaction, item_ids: Iterable[UUID]) -> None:
+    """A change of review, case or evidence: count up each item's touch and move its entries.
+
+    The caller holds the items' locks, or has no other lock that it could wait for in another order.
+    """
+    ids = sorted(set(item_ids))
+    rows = await feed.touch_items(tx.connection, ids) if ids else []
+    items = [head(row, {}) for row in rows]
+    await write_feed(tx, [write for item in items for write in writes_for_item(None, item)])
+
+
+def _row(write: FeedWrite, stream_id: int) -> dict[str, Any]:
+    hashed = entry_hash(write.object_id, write.version, write.rev, write.touch) if write.present else 0
+    row = msgspec.structs.asdict(write)
+    del row["stream"]
+    return row | {"stream_id": stream_id, "rev": signed64(write.rev), "hash": signed64(hashed)}

@@ -1,0 +1,78 @@
+"""Items as the core sees them: the head, its past, and what is open about it."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+Fields = dict[str, Any]
+
+_CANONICAL = msgspec.json.Encoder(order="sorted")
+
+
+class ItemState(Struct, frozen=True):
+    """The head of an item. `rev` is unsigned; `fields` holds only keys that have a value."""
+
+    id: UUID
+    type: str
+    grid_id: UUID | None
+    stream_class: str
+    author_id: UUID
+    in_own_stream: bool
+    version: int
+    rev: int
+    touch: int
+    deleted: bool
+    urgency: str
+    fields: Fields
+    captured_at: datetime
+    received_at: datetime
+    updated_at: datetime
+
+
+class Past(Struct, frozen=True):
+    """One earlier revision: which fields it changed, to what, and from which device it came (None: the console)."""
+
+    version: int
+    rev: int
+    device_id: UUID | None
+    fields: Fields
+
+
+def revision_rev(secret: bytes, item: ItemState) -> int:
+    """64 bits of HMAC-SHA-256 under the item's key over its identity and content, unsigned.
+
+    Two histories that reach the same version with other content differ in it, and nobody without the key can tell
+    the content by trying.
+    """
+    content = _CANONICAL.encode(
+        [str(item.id), item.type, item.version, item.deleted, str(item.grid_id), item.urgency, item.fields]
+    )
+    return int.from_bytes(hmac.digest(secret, content, "sha256")[:8], "big")
+
+
+def stream_keys(item: ItemState) -> frozenset[str]:
+    """The streams that carry the item: none once it is deleted."""
+    if item.deleted:
+        return frozenset()
+    keys: set[str] = set()
+    if item.in_own_stream or item.stream_class == "author":
+        keys.add(f"own/{item.author_id}")
+    if item.stream_class != "author" and item.grid_id is not None:
+        keys.add(class_stream(item.stream_class, item.grid_id))
+    return frozenset(keys)
+
+
+def class_stream(stream_class: str, grid_id: UUID) -> str:
+    """The key of a grid's stream of one class."""
+    return f"{'restricted' if stream_class == 'grid_restricted' else 'grid'}/{grid_id}"
+
+
+def without_nulls(fields: Fields) -> Fields:
+    """Only keys that have a value: an absent field and a null one are the same."""
+    return {key: value for key, value in fields.items() if value is not None}
