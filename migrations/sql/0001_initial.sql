@@ -136,7 +136,7 @@ CREATE TABLE session (
     ended_at timestamptz
 );
 
-CREATE INDEX session_user ON session (user_id);
+CREATE INDEX session_holder ON session (user_id);
 
 CREATE TABLE audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -338,8 +338,8 @@ CREATE INDEX notice_item ON notice (item_id);
 -- Evidence ------------------------------------------------------------------------------------------------
 
 CREATE TABLE evidence (
-    sha256 bytea NOT NULL,
-    size bigint NOT NULL,
+    sha256 bytea NOT NULL CHECK (length(sha256) = 32),
+    size bigint NOT NULL CHECK (size > 0),
     state text NOT NULL DEFAULT 'declared'
         CHECK (state IN ('declared', 'uploading', 'stored', 'verified', 'refused')),
     refusal text,
@@ -347,25 +347,29 @@ CREATE TABLE evidence (
     width integer,
     height integer,
     taken_at timestamptz,
-    flags jsonb NOT NULL DEFAULT '[]',
-    thumbnail boolean NOT NULL DEFAULT false,
     declared_at timestamptz NOT NULL DEFAULT now(),
     verified_at timestamptz,
     PRIMARY KEY (sha256, size)
 );
 
+-- `flags`: what the photo's own time and place say against this item's claim; null until they were compared.
 CREATE TABLE evidence_link (
     item_id uuid NOT NULL REFERENCES item,
     sha256 bytea NOT NULL,
     size bigint NOT NULL,
     role text NOT NULL CHECK (role IN ('report', 'close')),
+    flags text[],
+    linked_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (item_id, sha256, size, role),
     FOREIGN KEY (sha256, size) REFERENCES evidence
 );
 
 CREATE INDEX evidence_link_photo ON evidence_link (sha256, size);
 
--- One way in for one photo: an object that nobody reads until its bytes were checked.
+CREATE INDEX evidence_link_uncompared ON evidence_link (linked_at) WHERE flags IS NULL;
+
+-- One way in for one photo: an object that nobody reads until its bytes were checked. `check_after` is when the sweep
+-- next looks at it; each check pushes it further, so that a photo that cannot be checked does not hold up the others.
 CREATE TABLE upload (
     id uuid PRIMARY KEY,
     sha256 bytea NOT NULL,
@@ -374,12 +378,16 @@ CREATE TABLE upload (
     device_id uuid,
     object_key text NOT NULL,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'stored', 'done')),
+    checks integer NOT NULL DEFAULT 0,
+    check_after timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     FOREIGN KEY (sha256, size) REFERENCES evidence
 );
 
-CREATE INDEX upload_photo ON upload (sha256, size) WHERE state <> 'done';
+CREATE INDEX upload_photo ON upload (sha256, size);
+
+CREATE INDEX upload_due ON upload (check_after) WHERE state <> 'done';
 
 -- Review and case -----------------------------------------------------------------------------------------
 
