@@ -2,11 +2,11 @@
 
 Each function takes the text as written on the document (upper case) and gives a fault code, or None for a
 well-formed one. Well-formed is all it says: a check digit proves nobody's existence. Area codes are not looked
-up, because a resident keeps the number for life while codes are withdrawn.
+up: a resident keeps the number for life while codes are withdrawn.
 
 Sources: GB 11643-1999 (resident identity number, ISO 7064 MOD 11-2), GB 32100-2015 (unified social credit
-code), the residence permits of Hong Kong, Macao and Taiwan residents, and the permanent resident cards of 2017
-and 2023. Plates are checked by form only.
+code), the residence permits of Hong Kong, Macao and Taiwan residents, and the permanent resident cards of
+2017 and 2023. Plates are checked by form only.
 """
 
 import re
@@ -91,7 +91,7 @@ def _check_18(number: str, today: date) -> str | None:
     if number[17] != id_check_character(number[:17]):
         return "id_check_digit"
     try:
-        born = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+        born = date.fromisoformat(number[6:14])
     except ValueError:
         return "id_birth_date"
     return None if born <= today else "id_birth_date"
