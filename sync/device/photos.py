@@ -1,0 +1,83 @@
+"""The photos whose bytes the phone keeps: known by hash and size, sent after the receipt, gone when safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+from uuid import UUID
+
+from schemas.wire import Change, EvidenceState
+from sync.device.state import OwnPhoto, State
+
+SENT = ("stored", "verified")
+
+
+def photo_key(sha256: str, size: int) -> str:
+    """The identity of a photo as one text."""
+    return f"{sha256}-{size}"
+
+
+def listed_photos(fields: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """All photos that a form's lists name, by key."""
+    found: dict[str, tuple[str, int]] = {}
+    for value in fields.values():
+        for entry in cast("list[Any]", value) if isinstance(value, list) else []:
+            if isinstance(entry, dict) and "sha256" in entry and "size" in entry:
+                photo = cast("dict[str, Any]", entry)
+                found[photo_key(photo["sha256"], photo["size"])] = (photo["sha256"], photo["size"])
+    return found
+
+
+def keep_photos(state: State, change: Change) -> list[str]:
+    """Notes the photos that this change brings in; those that the pulled item lists already are not new."""
+    pulled = state.items.get(change.item)
+    known = listed_photos(pulled.fields) if pulled else {}
+    brought = {key: photo for key, photo in listed_photos(change.fields).items() if key not in known}
+    for key, (sha256, size) in brought.items():
+        own = state.photos.setdefault(key, OwnPhoto(sha256, size, []))
+        own.items = [*own.items, change.item] if change.item not in own.items else own.items
+    return list(brought)
+
+
+def want_photos(state: State, keys: Iterable[str]) -> None:
+    """The server now knows of these photos and waits for their bytes."""
+    for key in keys:
+        if own := state.photos.get(key):
+            own.wanted = True
+
+
+def abandon_photos(state: State, keys: Iterable[str]) -> None:
+    """Lets go of photos that only a rejected change named."""
+    in_use = {key for edit in state.edits for key in edit.photos}
+    for key in keys:
+        own = state.photos.get(key)
+        if own and not own.wanted and key not in in_use:
+            del state.photos[key]
+
+
+def note_states(state: State, states: Iterable[EvidenceState]) -> None:
+    """Takes over how far the bytes of own photos have come."""
+    for seen in states:
+        if own := state.photos.get(photo_key(seen.sha256, seen.size)):
+            own.state = seen.state
+
+
+def release_photos(state: State) -> list[str]:
+    """Forgets the photos that need the phone no more, and returns their keys.
+
+    Verified ones, and stored ones of items out of sight: nothing more will be heard of those.
+    """
+    in_sight = set(state.items) | {edit.change.item for edit in state.edits}
+    done = [
+        key
+        for key, own in state.photos.items()
+        if own.state == "verified" or (own.state == "stored" and in_sight.isdisjoint(own.items))
+    ]
+    for key in done:
+        del state.photos[key]
+    return done
+
+
+def items_with_unsent(state: State) -> set[UUID]:
+    """The items with photos that are only on this phone."""
+    return {item for own in state.photos.values() if own.state not in SENT for item in own.items}
