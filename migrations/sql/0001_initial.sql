@@ -352,12 +352,14 @@ CREATE TABLE evidence (
     PRIMARY KEY (sha256, size)
 );
 
--- `flags`: what the photo's own time and place say against this item's claim; null until they were compared.
+-- `version`: the revision that brought the photo, null where a step of the case did. `flags`: what the photo's own time
+-- and place say against that claim; null until they were compared.
 CREATE TABLE evidence_link (
     item_id uuid NOT NULL REFERENCES item,
     sha256 bytea NOT NULL,
     size bigint NOT NULL,
     role text NOT NULL CHECK (role IN ('report', 'close')),
+    version integer,
     flags text[],
     linked_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (item_id, sha256, size, role),
@@ -370,6 +372,7 @@ CREATE INDEX evidence_link_uncompared ON evidence_link (linked_at) WHERE flags I
 
 -- One way in for one photo: an object that nobody reads until its bytes were checked. `check_after` is when the sweep
 -- next looks at it; each check pushes it further, so that a photo that cannot be checked does not hold up the others.
+-- `proved`: the bytes that came this way were found to be the photo, so whoever sent them does hold it.
 CREATE TABLE upload (
     id uuid PRIMARY KEY,
     sha256 bytea NOT NULL,
@@ -378,6 +381,7 @@ CREATE TABLE upload (
     device_id uuid,
     object_key text NOT NULL,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'stored', 'done')),
+    proved boolean NOT NULL DEFAULT false,
     checks integer NOT NULL DEFAULT 0,
     check_after timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
