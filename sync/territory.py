@@ -81,7 +81,7 @@ class Territory(Struct, frozen=True):
 
 
 class GridIndex:
-    """The current grids of a registry, for look-ups by point. Immutable; safe to share between threads."""
+    """The current grids of a registry, for look-ups by point. Immutable. One thread at a time: outlines are prepared at first use."""
 
     def __init__(self, grids: Sequence[tuple[UUID, str, Rings]]) -> None:
         """Build from (grid id, code, outline); candidates are answered in the order of codes."""
@@ -111,9 +111,7 @@ class GridIndex:
             return Located(self._ids[place], border_m, False)
         return _undecided(border_m, place, self._near(point, np.array((accuracy_m,)))[0])
 
-    def locate_many(
-        self, lons: Sequence[float], lats: Sequence[float], accuracies_m: Sequence[float]
-    ) -> list[Located]:
+    def locate_many(self, lons: Sequence[float], lats: Sequence[float], accuracies_m: Sequence[float]) -> list[Located]:
         """`locate` for many points at once, in their order; several times faster a point."""
         flat = self._frame.flat_array(np.asarray(lons, dtype=float), np.asarray(lats, dtype=float))
         accuracies = np.asarray(accuracies_m, dtype=float)
@@ -122,9 +120,7 @@ class GridIndex:
         clear = borders > accuracies
         ids = self._ids
         rows = zip(places.tolist(), borders.tolist(), clear.tolist(), strict=True)
-        located = [
-            Located(ids[place], border_m, False) if decided else None for place, border_m, decided in rows
-        ]
+        located = [Located(ids[place], border_m, False) if decided else None for place, border_m, decided in rows]
         unclear = np.flatnonzero(~clear)
         near = self._near(points[unclear], accuracies[unclear])
         for at, candidates in zip(unclear.tolist(), near, strict=True):

@@ -156,9 +156,7 @@ def _dedicated_grid(community: Division, ring: Sequence[Point], place_zh: str, p
     return _grid(community, 901, "dedicated", name_zh, f"{community.name_en}, {place_en} grid", ring)
 
 
-def _grid(
-    community: Division, serial: int, kind: GridKind, name_zh: str, name_en: str, ring: Sequence[Point]
-) -> Grid:
+def _grid(community: Division, serial: int, kind: GridKind, name_zh: str, name_en: str, ring: Sequence[Point]) -> Grid:
     code = f"{community.code}{serial:03}"
     return Grid(uuid5(GRID_NAMESPACE, code), code, community.code, kind, name_zh, name_en, (_closed(ring),))
 
