@@ -81,6 +81,12 @@ CATALOGUE: dict[str, ErrorKind] = {
     # Evidence
     "evidence_unknown": ErrorKind(404, "没有这张照片的登记。", "This photo was not declared."),
     "upload_missing": ErrorKind(409, "未收到照片内容,请重新上传。", "The bytes have not arrived; upload the photo again."),
+    "photo_too_large": ErrorKind(422, "照片超过 30 MB,请压缩后重拍或重发。", "The photo is over 30 MB; send a smaller one."),
+    "photo_size_differs": ErrorKind(422, "收到的照片大小与登记不符,请重新上传。", "The bytes are not as many as declared; upload the photo again."),
+    "photo_hash_differs": ErrorKind(422, "收到的照片内容与登记不符,请重新上传。", "The bytes are not those declared; upload the photo again."),
+    "photo_type_unknown": ErrorKind(422, "照片格式不受支持,请使用 JPEG、PNG 或 WebP。", "Not a photo this server reads; use JPEG, PNG or WebP."),
+    "photo_undecodable": ErrorKind(422, "照片已损坏,无法打开,请重拍。", "The photo is damaged and cannot be opened; take it again."),
+    "photo_too_many_pixels": ErrorKind(422, "照片像素过大,请降低分辨率后重拍。", "The photo has too many pixels; take it at a lower resolution."),
 }
 
 

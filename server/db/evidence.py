@@ -1,0 +1,175 @@
+"""Photos, the items that hold them, and the ways in for their bytes.
+
+A photo is a row {sha256: 32 bytes, size: bytes} wherever rows are asked for; more keys are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from server.db.database import Connection, Row, to_json
+from server.db.named import sql
+from sync.evidence import shown_state
+
+Rows = Sequence[dict[str, Any]]
+
+
+async def declare_photos(connection: Connection, photos: Rows) -> None:
+    """Make these photos known; what is known already stays as it is."""
+    if photos:
+        await connection.execute(sql("declare_photos"), _json(photos))
+
+
+async def link_photos(connection: Connection, links: Rows) -> None:
+    """Tie declared photos to items: rows of item_id, sha256, size, role. A tie that is there already stays.
+
+    Read the photos' states after this call, not before: it waits for a photo that is being verified.
+    """
+    if links:
+        await connection.execute(sql("link_photos"), _json(links))
+
+
+async def states_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """item_id, sha256 (hexadecimal), size, role and state, as every reader of the item is shown them."""
+    rows = await connection.fetch(sql("states_of_items"), item_ids)
+    return [
+        {**row, "sha256": row["sha256"].hex(), "state": shown_state(row["state"])} for row in map(dict, rows)
+    ]
+
+
+async def photos_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
+    """What a reviewer is told of the photos: full state, refusal, flags (null: not compared yet), type and measures."""
+    return await connection.fetch(sql("photos_of_items"), item_ids)
+
+
+async def items_of_photos(connection: Connection, photos: Rows) -> list[UUID]:
+    """The items that hold any of these photos, by id."""
+    return [row["item_id"] for row in await connection.fetch(sql("items_of_photos"), _json(photos))]
+
+
+async def lock_items_of_photos(connection: Connection, photos: Rows) -> list[UUID]:
+    """Lock the items that hold any of these photos, by id; to be called before `lock_photos`."""
+    return [row["id"] for row in await connection.fetch(sql("lock_items_of_photos"), _json(photos))]
+
+
+async def lock_photos(connection: Connection, photos: Rows) -> list[Row]:
+    """Lock photos in one order: sha256, size, state, refusal."""
+    return await connection.fetch(sql("lock_photos"), _json(photos))
+
+
+async def find_photo(connection: Connection, sha256: bytes, size: int) -> Row | None:
+    """Its state and media type."""
+    return await connection.fetchrow(sql("find_photo"), sha256, size)
+
+
+async def set_photo_states(connection: Connection, photos: Rows) -> None:
+    """Rows of sha256, size, state, refusal (may be left out)."""
+    if photos:
+        await connection.execute(sql("set_photo_states"), to_json(list(photos)))
+
+
+async def set_photo_verified(
+    connection: Connection,
+    sha256: bytes,
+    size: int,
+    *,
+    media_type: str,
+    width: int,
+    height: int,
+    taken_at: datetime | None,
+) -> None:
+    """Store what the bytes proved."""
+    await connection.execute(sql("set_photo_verified"), sha256, size, media_type, width, height, taken_at)
+
+
+async def open_uploads_of_user(connection: Connection, photos: Rows, user_id: UUID) -> list[Row]:
+    """This user's unused ways in for these photos: id, sha256, size, object_key."""
+    return await connection.fetch(sql("open_uploads_of_user"), _json(photos), user_id)
+
+
+async def insert_uploads(connection: Connection, rows: Rows) -> None:
+    """New ways in: id, sha256, size, user_id, device_id, object_key, expires_at."""
+    if rows:
+        await connection.execute(sql("insert_uploads"), to_json(list(rows)))
+
+
+async def prolong_uploads(connection: Connection, upload_ids: Sequence[UUID], expires_at: datetime) -> None:
+    """Give open ways in a later end."""
+    if upload_ids:
+        await connection.execute(sql("prolong_uploads"), upload_ids, expires_at)
+
+
+async def uploads_of_user(connection: Connection, upload_ids: Sequence[UUID], user_id: UUID) -> list[Row]:
+    """Those that are this user's: id, sha256, size, object_key, state, photo_state."""
+    return await connection.fetch(sql("uploads_of_user"), upload_ids, user_id)
+
+
+async def store_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> list[Row]:
+    """Mark that the bytes have arrived; returns those that were still open: id, sha256, size."""
+    return await connection.fetch(sql("store_uploads"), upload_ids)
+
+
+async def begin_check(connection: Connection, upload_id: UUID) -> Row | None:
+    """Take an upload that is due for a check, for a while; None if it is done, unknown, or taken."""
+    return await connection.fetchrow(sql("begin_check"), upload_id)
+
+
+async def due_uploads(connection: Connection, limit: int) -> list[UUID]:
+    """The uploads that should have been checked by now, longest overdue first."""
+    return [row["id"] for row in await connection.fetch(sql("due_uploads"), limit)]
+
+
+async def end_upload(connection: Connection, upload_id: UUID) -> str | None:
+    """Close one way in and return its object key; None if it was closed before."""
+    return await connection.fetchval(sql("end_upload"), upload_id)
+
+
+async def end_uploads_of_photo(
+    connection: Connection, sha256: bytes, size: int, proved_by: UUID
+) -> list[str]:
+    """Close every way in of a photo that `proved_by` brought, and return their object keys."""
+    rows = await connection.fetch(sql("end_uploads_of_photo"), sha256, size, proved_by)
+    return [row["object_key"] for row in rows]
+
+
+async def states_of_uploads(connection: Connection, sha256: bytes, size: int) -> set[str]:
+    """The states of a photo's ways in that are not done."""
+    return {row["state"] for row in await connection.fetch(sql("states_of_uploads"), sha256, size)}
+
+
+async def live_uploads(connection: Connection, object_keys: Sequence[str]) -> set[str]:
+    """Which of these objects an upload that is not done still needs."""
+    return {row["object_key"] for row in await connection.fetch(sql("live_uploads"), object_keys)}
+
+
+async def has_proved(connection: Connection, sha256: bytes, size: int, user_id: UUID) -> bool:
+    """Whether this user sent the bytes that were verified."""
+    return bool(await connection.fetchval(sql("has_proved"), sha256, size, user_id))
+
+
+async def uncompared_photos(connection: Connection, limit: int) -> list[Row]:
+    """Verified photos with a claim that was not compared yet: sha256, size."""
+    return await connection.fetch(sql("uncompared_photos"), limit)
+
+
+async def uncompared_claims(connection: Connection, sha256: bytes, size: int) -> list[Row]:
+    """item_id, role, captured_at, and the sealed capture with its item's wrapped key."""
+    return await connection.fetch(sql("uncompared_claims"), sha256, size)
+
+
+async def set_flags(connection: Connection, sha256: bytes, size: int, rows: Rows) -> None:
+    """Rows of item_id, role, flags."""
+    if rows:
+        await connection.execute(sql("set_flags"), sha256, size, to_json(list(rows)))
+
+
+def _json(rows: Rows) -> list[dict[str, Any]]:
+    """Photos as the device writes them (hexadecimal) and as rows hold them (bytes) are both taken."""
+    return to_json([{**row, "sha256": _bytes(row["sha256"])} for row in rows])
+
+
+def _bytes(sha256: bytes | str) -> bytes:
+    return bytes.fromhex(sha256) if isinstance(sha256, str) else sha256
