@@ -1,11 +1,11 @@
 """Who may read and write what: decided by roles and assignments as they are now, and by the item type.
 
-What a user may read is a few grants. A grant is data: lists filter with it in SQL, and one item is judged by
-the same grants here, so a list can never show what a page would refuse. Administrators, security administrators
-and auditors get no grant at all.
+What a user may read is a few grants. A grant is data: lists filter with it in SQL, and one item is judged
+by the same grants here, so a list can never show what a page would refuse. Administrators, security
+administrators and auditors get no grant at all.
 
-Divisions are 12-digit codes; what stands before the trailing zeros (4 digits for the city, 6 county, 9 street,
-12 community) is the prefix of every grid code inside.
+Divisions are 12-digit codes; what stands before the trailing zeros (4 digits for the city, 6 county, 9
+street, 12 community) is the prefix of every grid code inside.
 """
 
 from collections import defaultdict
@@ -84,8 +84,8 @@ class ItemFacts(Struct, frozen=True, kw_only=True):
 class Reach(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Conditions on an item that hold together; an empty one asks nothing.
 
-    `department` and `organisation_prefix`: an organisation of that department, in a division with that prefix,
-    holds the item's case.
+    `department` and `organisation_prefix`: an organisation of that department, in a division with that
+    prefix, holds the item's case.
     """
 
     grid_id: UUID | None = None
@@ -178,8 +178,9 @@ def write_refusal(
 ) -> WriteRefusal | None:
     """Why a device may not make this change, judged by the assignments at its capture; None if it may.
 
-    Records are written in assigned grids only. Events are reported anywhere in the worker's county and corrected
-    by their author or by the grid's team; part-time workers report and correct what `report_only` opens to them.
+    Records are written in assigned grids only. Events are reported anywhere in the worker's county and
+    corrected by their author or by the grid's team; part-time workers report and correct what `report_only`
+    opens to them.
     """
     if operation == "delete" and item_type.kind == "event":
         return "delete_not_allowed"

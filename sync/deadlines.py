@@ -36,9 +36,7 @@ class Deadlines(Struct, frozen=True):
     year_flagged: bool = False
 
 
-def add_working(
-    start: datetime, hours: WorkingHours, calendar: Calendar, holidays: PublicHolidays
-) -> datetime:
+def add_working(start: datetime, hours: WorkingHours, calendar: Calendar, holidays: PublicHolidays) -> datetime:
     """The instant (UTC) at which so many working hours have passed since `start`.
 
     Raises ValueError for a naive start, negative hours, or a calendar on which nobody ever works.
@@ -52,9 +50,7 @@ def add_working(
     raise ValueError("the calendar has no working hours left")
 
 
-def working_between(
-    start: datetime, end: datetime, calendar: Calendar, holidays: PublicHolidays
-) -> timedelta:
+def working_between(start: datetime, end: datetime, calendar: Calendar, holidays: PublicHolidays) -> timedelta:
     """The working time from `start` to `end`; nothing if `end` is not later."""
     total = timedelta()
     for opens, closes in _spans(start, calendar, holidays):
@@ -77,18 +73,35 @@ def deadlines(
     none.
     """
     accept = catalogue.deadline_rules.accept_hours if item_type.respond_hours else None
-    accept_calendar = catalogue.deadline_rules.accept_calendar
+    accept_calendar = ALWAYS if urgency == "critical" else catalogue.deadline_rules.accept_calendar
+    accepting = catalogue.calendars[accept_calendar]
+    handling = handling_calendar(item_type, urgency, catalogue)
+    holidays = catalogue.public_holidays
     counted = (
-        _due(received_at, accept, accept_calendar, urgency, catalogue),
-        _due(dispatched_at, item_type.respond_hours, handling_calendar(item_type), urgency, catalogue),
-        _due(received_at, item_type.handle_hours, handling_calendar(item_type), urgency, catalogue),
+        _due(received_at, accept, urgency, accepting, holidays),
+        _due(dispatched_at, item_type.respond_hours, urgency, handling, holidays),
+        _due(received_at, item_type.handle_hours, urgency, handling, holidays),
     )
     return Deadlines(*(due for due, _ in counted), year_flagged=any(flag for _, flag in counted))
 
 
-def handling_calendar(item_type: ItemType) -> str:
-    """The name of the calendar on which a type's case runs, whichever department holds it."""
-    return item_type.calendar if item_type.deadline_clock == "working" else ALWAYS
+def resumed(
+    due: datetime, stopped_at: datetime, resumed_at: datetime, calendar: Calendar, holidays: PublicHolidays
+) -> datetime:
+    """A deadline whose clock stood still: the working time that was left runs on from `resumed_at`.
+
+    What was overdue when the clock stopped stays overdue.
+    """
+    if due <= stopped_at:
+        return due
+    left = working_between(stopped_at, due, calendar, holidays)
+    return add_working(resumed_at, Decimal(round(left.total_seconds())) / 3600, calendar, holidays)
+
+
+def handling_calendar(item_type: ItemType, urgency: str, catalogue: Catalogue) -> Calendar:
+    """The calendar on which a type's case runs, whichever department holds it; critical ones always do."""
+    named = item_type.calendar if item_type.deadline_clock == "working" else ALWAYS
+    return catalogue.calendars[ALWAYS if urgency == "critical" else named]
 
 
 def unpublished_year(start: datetime, end: datetime, calendar: Calendar, holidays: PublicHolidays) -> bool:
@@ -101,13 +114,12 @@ def unpublished_year(start: datetime, end: datetime, calendar: Calendar, holiday
 
 
 def _due(
-    start: datetime | None, hours: Hours | None, calendar_name: str, urgency: str, catalogue: Catalogue
+    start: datetime | None, hours: Hours | None, urgency: str, calendar: Calendar, holidays: PublicHolidays
 ) -> tuple[datetime | None, bool]:
     if start is None or hours is None or urgency not in hours:
         return None, False
-    calendar = catalogue.calendars[ALWAYS if urgency == "critical" else calendar_name]
-    due = add_working(start, hours[urgency], calendar, catalogue.public_holidays)
-    return due, unpublished_year(start, due, calendar, catalogue.public_holidays)
+    due = add_working(start, hours[urgency], calendar, holidays)
+    return due, unpublished_year(start, due, calendar, holidays)
 
 
 def _duration(hours: WorkingHours) -> timedelta:
@@ -118,9 +130,7 @@ def _duration(hours: WorkingHours) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _spans(
-    start: datetime, calendar: Calendar, holidays: PublicHolidays
-) -> Iterator[tuple[datetime, datetime]]:
+def _spans(start: datetime, calendar: Calendar, holidays: PublicHolidays) -> Iterator[tuple[datetime, datetime]]:
     """Spans of working time in UTC, in order, from the first that does not end before `start`."""
     if start.tzinfo is None:
         raise ValueError("a start without a time zone has no place on a calendar")

@@ -62,8 +62,9 @@ def case_actor(
 ) -> Actor:
     """The capacities in which a person may act on the case of an item.
 
-    Grid teams and dispatchers act on what they may read. Offices above decide on a case in their area even where
-    its form is not theirs to read. A type that is sent past the desk has its desk at the lead department.
+    Grid teams and dispatchers act on what they may read. Offices above decide on a case in their area even
+    where its form is not theirs to read. A type that is sent past the desk has its desk at the lead
+    department.
     """
     roles: set[str] = set()
     organisations: set[UUID] = set()
