@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
-from uuid import UUID
+from typing import Any, Literal
+from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,8 @@ from sync.placing import place
 from sync.registry import Registry
 from sync.rules import apply_rules, photos_needed
 
+PhotoRole = Literal["report", "close"]
+
 
 class Reference(Struct, frozen=True):
     """What is known of an item that a change refers to."""
@@ -35,6 +37,7 @@ class OpenConflict(Struct, frozen=True):
     """A conflict of an item that nobody has settled yet, by the device whose edit is parked in it."""
 
     id: UUID
+    kind: str
     device_id: UUID | None
     fields: frozenset[str]
 
@@ -54,6 +57,11 @@ class SetContext(Struct, frozen=True):
     secrets: Mapping[UUID, bytes]
     references: Mapping[UUID, Reference]
     open_conflicts: Mapping[UUID, Sequence[OpenConflict]]
+    set_name: str
+
+    def id_of(self, index: int, what: str) -> UUID:
+        """The id of what change `index` leaves behind; the same however often the set is decided."""
+        return uuid5(self.device_id, f"{self.set_name}/{index} {what}")
 
 
 class Revision(Struct, frozen=True):
@@ -71,6 +79,7 @@ class Revision(Struct, frozen=True):
 class Conflict(Struct, frozen=True):
     """What a person must settle. `overlaps` is by field; for a deletion it holds the fields of the edit, if any."""
 
+    id: UUID
     kind: str
     overlaps: dict[str, Overlap]
     base_version: int | None
@@ -106,7 +115,7 @@ def decide_set(changes: Sequence[tuple[Change, datetime] | str], context: SetCon
     has one decision for each, in the same order.
     """
     working = _Working(context)
-    return [working.decide(one) for one in changes]
+    return [working.decide(index, one) for index, one in enumerate(changes)]
 
 
 class _Working:
@@ -117,23 +126,24 @@ class _Working:
         self.items = dict(context.items)
         self.past = {item: list(past) for item, past in context.past.items()}
         self.references = dict(context.references)
-        self.streams = frozenset(
-            device_streams(context.author_id, assignments_at(context.assignments, context.now))
-        )
+        self.open_conflicts = {item: list(held) for item, held in context.open_conflicts.items()}
+        self.streams = frozenset(device_streams(context.author_id, assignments_at(context.assignments, context.now)))
 
-    def decide(self, one: tuple[Change, datetime] | str) -> Decision:
+    def decide(self, index: int, one: tuple[Change, datetime] | str) -> Decision:
         if isinstance(one, str):
             return Decision(None, "rejected", code=one)
         change, captured_at = one
         try:
-            decision = self._decide(change, captured_at)
+            decision = self._decide(index, change, captured_at)
         except _Refused as refused:
             return Decision(change.item, refused.outcome, code=refused.code, fault=refused.fault)
         if decision.revision is not None:
             self._remember(decision.revision)
+        if decision.conflict is not None:
+            self._remember_conflict(change.item, decision.conflict)
         return decision
 
-    def _decide(self, change: Change, captured_at: datetime) -> Decision:
+    def _decide(self, index: int, change: Change, captured_at: datetime) -> Decision:
         compiled = self.context.catalogue.types.get(change.type)
         if compiled is None:
             raise _Refused("rejected", "type_unknown")
@@ -146,8 +156,8 @@ class _Working:
             raise _Refused("rejected", "type_mismatch")
         self._permit(compiled, change.op, state.author_id, state.grid_id, captured_at)
         if change.op == "delete":
-            return self._delete(change, state, captured_at)
-        return self._update(change, state, compiled, captured_at)
+            return self._delete(index, change, state, captured_at)
+        return self._update(index, change, state, compiled, captured_at)
 
     # Creating ----------------------------------------------------------------------------------------------
 
@@ -194,20 +204,21 @@ class _Working:
     # Updating ----------------------------------------------------------------------------------------------
 
     def _update(
-        self, change: Change, state: ItemState, compiled: CompiledType, captured_at: datetime
+        self, index: int, change: Change, state: ItemState, compiled: CompiledType, captured_at: datetime
     ) -> Decision:
         incoming = compiled.normalise(change.fields)
-        self._check(compiled.check_change(incoming, self.context.today))
+        self._check(compiled.check_change(incoming))
         self._check_references(compiled, without_nulls(incoming))
         past = self.past[state.id]
         base_version = self._base_version(change, past)
         base = fields_at(past, base_version)
-        if state.deleted:
-            return _park("update_delete", state, _whole_overlap(incoming, base, state), base_version)
-        incoming, joined, joined_fields = self._join(state, incoming)
+        rest, joined, joined_fields = self._join(state, incoming)
+        if state.deleted and not joined:
+            overlaps = _whole_overlap(incoming, base, state)
+            return self._park(index, "update_delete", state, overlaps, base_version)
         changed = changed_by_others(past, base_version, self.context.device_id)
         merged = merge_fields(
-            incoming,
+            rest,
             server=state.fields,
             base=base,
             changed=changed,
@@ -215,26 +226,26 @@ class _Working:
             longest=lambda key: compiled.fields[key].max_length,
         )
         revision = None
-        if merged.applied or not (merged.overlaps or joined_fields or changed):
+        if merged.applied or not (merged.overlaps or joined or changed):
             try:
                 revision = self._revise(change, state, compiled, merged, captured_at, base_version)
             except _Refused as refused:
                 if refused.fault is None or not changed:
                     raise
                 # Each side is valid alone and the two together are not: a person decides about the whole edit.
-                return _park("update_update", state, _whole_overlap(incoming, base, state), base_version)
-        conflict = (
-            Conflict("update_update", merged.overlaps, base_version, state.version)
+                overlaps = _whole_overlap(incoming, base, state)
+                return self._park(index, "update_update", state, overlaps, base_version)
+        parked = (
+            self._park(index, "update_update", state, merged.overlaps, base_version).conflict
             if merged.overlaps
             else None
         )
-        outcome: Outcome = "parked" if conflict or joined_fields else "merged" if changed else "applied"
         return Decision(
             state.id,
-            outcome,
+            "parked" if parked or joined else "merged" if changed else "applied",
             revision=revision,
-            conflict=conflict,
-            joined=joined if joined_fields else None,
+            conflict=parked,
+            joined=joined,
             joined_fields=joined_fields,
             current=state,
         )
@@ -250,9 +261,10 @@ class _Working:
 
     def _join(self, state: ItemState, incoming: Fields) -> tuple[Fields, UUID | None, Fields]:
         """Take out the fields whose earlier edit by this device is still parked: (the rest, conflict, taken out)."""
-        for conflict in self.context.open_conflicts.get(state.id, ()):
-            taken = {key: incoming[key] for key in incoming.keys() & conflict.fields}
-            if conflict.device_id == self.context.device_id and taken:
+        for conflict in self.open_conflicts.get(state.id, ()):
+            keys = incoming.keys() if state.deleted else incoming.keys() & conflict.fields
+            if conflict.device_id == self.context.device_id and keys:
+                taken = {key: incoming[key] for key in keys}
                 rest = {key: value for key, value in incoming.items() if key not in taken}
                 return rest, conflict.id, taken
         return incoming, None, {}
@@ -281,9 +293,7 @@ class _Working:
             in_own_stream=state.in_own_stream or (compiled.kind == "event" and grid_id != state.grid_id),
             updated_at=self.context.now,
         )
-        return Revision(
-            "update", state, self._signed(after), merged.applied, base_version, captured_at, derivation
-        )
+        return Revision("update", state, self._signed(after), merged.applied, base_version, captured_at, derivation)
 
     def _place_again(
         self, change: Change, state: ItemState, compiled: CompiledType, applied: Fields, fields: Fields
@@ -297,7 +307,7 @@ class _Working:
 
     # Deleting ----------------------------------------------------------------------------------------------
 
-    def _delete(self, change: Change, state: ItemState, captured_at: datetime) -> Decision:
+    def _delete(self, index: int, change: Change, state: ItemState, captured_at: datetime) -> Decision:
         past = self.past[state.id]
         base_version = self._base_version(change, past)
         if state.deleted:
@@ -306,25 +316,30 @@ class _Working:
         if changed:
             base = fields_at(past, base_version)
             overlaps = {key: Overlap(base.get(key), state.fields.get(key), None) for key in sorted(changed)}
-            return _park("delete_update", state, overlaps, base_version)
-        after = msgspec.structs.replace(
-            state, version=state.version + 1, deleted=True, updated_at=self.context.now
-        )
+            return self._park(index, "delete_update", state, overlaps, base_version)
+        after = msgspec.structs.replace(state, version=state.version + 1, deleted=True, updated_at=self.context.now)
         revision = Revision("delete", state, self._signed(after), {}, base_version, captured_at)
         return Decision(state.id, "applied", revision=revision)
 
-    # Shared checks -----------------------------------------------------------------------------------------
+    # Shared -----------------------------------------------------------------------------------------
+
+    def _park(
+        self, index: int, kind: str, state: ItemState, overlaps: dict[str, Overlap], base_version: int
+    ) -> Decision:
+        conflict_id = self.context.id_of(index, "conflict")
+        conflict = Conflict(conflict_id, kind, overlaps, base_version, state.version)
+        return Decision(state.id, "parked", conflict=conflict, current=state)
 
     def _check(self, faults: Sequence[Fault]) -> None:
         if faults:
             raise _Refused("rejected", faults[0].code, faults[0])
 
-    def _check_photos(
-        self, compiled: CompiledType, fields: Fields, urgency: str, fixed_on_site: bool
-    ) -> None:
+    def _check_photos(self, compiled: CompiledType, fields: Fields, urgency: str, fixed_on_site: bool) -> None:
+        """What was fixed on the spot needs its photos from after at once; of others they are asked at closing."""
         photos = fields.get(compiled.photo_field, []) if compiled.photo_field else []
-        for role in ("report", "close"):
-            given = sum(photo.get("role", "report") == role for photo in photos)
+        roles: tuple[PhotoRole, ...] = ("report", "close") if fixed_on_site else ("report",)
+        for role in roles:
+            given = sum(photo["role"] == role for photo in photos)
             if given < photos_needed(compiled.type, urgency, fixed_on_site, role):
                 raise _Refused("rejected", "photos_needed")
 
@@ -374,10 +389,9 @@ class _Working:
         )
         self.references[after.id] = Reference(after.type, after.grid_id)
 
-
-def _park(kind: str, state: ItemState, overlaps: dict[str, Overlap], base_version: int) -> Decision:
-    conflict = Conflict(kind, overlaps, base_version, state.version)
-    return Decision(state.id, "parked", conflict=conflict, current=state)
+    def _remember_conflict(self, item_id: UUID, conflict: Conflict) -> None:
+        held = OpenConflict(conflict.id, conflict.kind, self.context.device_id, frozenset(conflict.overlaps))
+        self.open_conflicts.setdefault(item_id, []).append(held)
 
 
 def _whole_overlap(incoming: Fields, base: Fields, state: ItemState) -> dict[str, Overlap]:

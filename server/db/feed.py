@@ -40,9 +40,7 @@ async def heads_of_scope(connection: Connection, keys: Sequence[str]) -> dict[st
     return {row["key"]: row["head"] for row in await connection.fetch(sql("heads_of_scope"), keys)}
 
 
-async def entries_after(
-    connection: Connection, starts: Sequence[tuple[int, int, int]], limit: int
-) -> list[Row]:
+async def entries_after(connection: Connection, starts: Sequence[tuple[int, int, int]], limit: int) -> list[Row]:
     """At most `limit` entries of each stream after a position; `starts` holds (stream id, position, fill).
 
     An absence from before the fill began concerns nothing that the device was given, so it is left out.

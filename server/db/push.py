@@ -19,6 +19,13 @@ class Holder(NamedTuple):
     last_exchange_at: datetime | None
 
 
+class Counter(NamedTuple):
+    """The last number decided, and the last that a verified backup holds."""
+
+    last_no: int
+    safe_no: int
+
+
 async def current_epoch(connection: Connection) -> str:
     """The id of the epoch that the database is in."""
     return await connection.fetchval(sql("current_epoch"))
@@ -32,6 +39,12 @@ async def lock_counter(connection: Connection, device_id: UUID, epoch: str) -> i
         row = await connection.fetchrow(sql("lock_counter"), device_id, epoch)
     assert row is not None
     return row["last_no"]
+
+
+async def read_counter(connection: Connection, device_id: UUID, epoch: str) -> Counter:
+    """The device's counter as the snapshot sees it; zeros where nothing was decided yet."""
+    row = await connection.fetchrow(sql("read_counter"), device_id, epoch)
+    return Counter(row["last_no"], row["safe_no"]) if row else Counter(0, 0)
 
 
 async def advance_counter(connection: Connection, device_id: UUID, epoch: str, no: int) -> None:

@@ -40,10 +40,7 @@ def writes_for_item(before: ItemState | None, after: ItemState) -> list[FeedWrit
 
 def writes_for_notices(rows: Iterable[Row]) -> list[FeedWrite]:
     """Entries in their users' own streams for notices that were opened, changed or closed."""
-    return [
-        FeedWrite(f"own/{row['user_id']}", row["id"], row["kind"], row["open"], row["version"])
-        for row in rows
-    ]
+    return [FeedWrite(f"own/{row['user_id']}", row["id"], row["kind"], row["open"], row["version"]) for row in rows]
 
 
 async def write_feed(tx: Transaction, writes: Sequence[FeedWrite]) -> None:

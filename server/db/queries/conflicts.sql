@@ -1,5 +1,5 @@
 -- name: open_conflicts_of_items
-SELECT id, item_id, device_id, fields, clear, sealed FROM conflict
+SELECT id, kind, item_id, device_id, fields, clear, sealed FROM conflict
 WHERE item_id = ANY($1::uuid[]) AND state = 'open'
 ORDER BY opened_at, id;
 
@@ -18,8 +18,8 @@ FROM jsonb_to_recordset($1) AS r (
 );
 
 -- name: rewrite_conflicts
-UPDATE conflict c SET clear = r.clear, sealed = r.sealed, version = c.version + 1
-FROM jsonb_to_recordset($1) AS r (id uuid, clear jsonb, sealed bytea)
+UPDATE conflict c SET fields = r.fields, clear = r.clear, sealed = r.sealed, version = c.version + 1
+FROM jsonb_to_recordset($1) AS r (id uuid, fields text[], clear jsonb, sealed bytea)
 WHERE c.id = r.id;
 
 -- name: upsert_notices

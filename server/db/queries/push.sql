@@ -6,7 +6,10 @@ INSERT INTO counter (device_id, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- The counter's row is the device's lock: whoever holds it decides the device's next change set.
 -- name: lock_counter
-SELECT last_no, acknowledged, safe_no FROM counter WHERE device_id = $1 AND epoch = $2 FOR UPDATE;
+SELECT last_no FROM counter WHERE device_id = $1 AND epoch = $2 FOR UPDATE;
+
+-- name: read_counter
+SELECT last_no, safe_no FROM counter WHERE device_id = $1 AND epoch = $2;
 
 -- name: advance_counter
 UPDATE counter SET last_no = $3 WHERE device_id = $1 AND epoch = $2;

@@ -1,0 +1,146 @@
+"""Loads, under locks and with one statement a table, what a change set is decided by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from schemas.forms import CompiledCatalogue
+from schemas.wire import Change
+from server.db import items, push
+from server.db.database import Row, Transaction
+from server.sealing import ItemKey
+from server.services import Services
+from server.usecases.sealed_items import Vault, group_past
+from sync.access import Assignment
+from sync.decide import OpenConflict, Reference, SetContext
+from sync.items import ItemState, Past
+
+_CITY_TIME = ZoneInfo("Asia/Shanghai")
+
+
+class Loaded(Struct, frozen=True):
+    """The context of a set, and what storing it needs beside: new keys, and open conflicts as stored."""
+
+    context: SetContext
+    vault: Vault
+    new_keys: dict[UUID, ItemKey]
+    conflicts: dict[UUID, Row]
+
+
+async def load_context(
+    tx: Transaction,
+    services: Services,
+    *,
+    author_id: UUID,
+    device_id: UUID,
+    set_name: str,
+    now: datetime,
+    changes: Sequence[Change],
+) -> Loaded:
+    """Lock the items and references that the changes name, and read what is known of them."""
+    vault = Vault(services.keyring, services.catalogue)
+    named = sorted({change.item for change in changes})
+    rows = await items.lock_items(tx.connection, named, wholly=_need_whole_locks(changes, services.catalogue))
+    secrets = {row["id"]: vault.secret(row) for row in rows}
+    states = {row["id"]: vault.open_item(row, secrets[row["id"]]) for row in rows}
+    new_keys = {item_id: vault.new_key(item_id) for item_id in named if item_id not in states}
+    references = await _references(tx, services.catalogue, changes, states)
+    open_rows = await items.open_conflicts_of_items(tx.connection, list(states)) if states else []
+    context = SetContext(
+        catalogue=services.catalogue,
+        registry=services.registry,
+        author_id=author_id,
+        device_id=device_id,
+        assignments=[assignment_of(row) for row in await push.assignments_ever(tx.connection, author_id)],
+        now=now,
+        today=now.astimezone(_CITY_TIME).date(),
+        items=states,
+        past=await _past(tx, vault, changes, states, secrets),
+        secrets=secrets | {item_id: key.secret for item_id, key in new_keys.items()},
+        references=references,
+        open_conflicts=_by_item(open_rows),
+        set_name=set_name,
+    )
+    return Loaded(context, vault, new_keys, {row["id"]: row for row in open_rows})
+
+
+def _need_whole_locks(changes: Sequence[Change], catalogue: CompiledCatalogue) -> bool:
+    """A deletion or a change of territory must keep out those who are about to refer to the item."""
+    return any(change.op == "delete" or _may_move(change, catalogue) for change in changes)
+
+
+def _may_move(change: Change, catalogue: CompiledCatalogue) -> bool:
+    compiled = catalogue.types.get(change.type)
+    if change.op != "update" or compiled is None:
+        return False
+    return any(source.field in change.fields for source in compiled.type.territory_from)
+
+
+async def _references(
+    tx: Transaction,
+    catalogue: CompiledCatalogue,
+    changes: Sequence[Change],
+    states: dict[UUID, ItemState],
+) -> dict[UUID, Reference]:
+    """Items referred to, those of the set included; an edit that moves an item asks for the ones it holds already."""
+    named: set[UUID] = set()
+    for change in changes:
+        compiled = catalogue.types.get(change.type)
+        if compiled is not None:
+            held = states[change.item].fields if change.item in states else {}
+            named |= _ids(compiled.reference_fields, held) | _ids(compiled.reference_fields, change.fields)
+    rows = await items.share_references(tx.connection, sorted(named)) if named else []
+    return {row["id"]: Reference(row["type"], row["grid_id"]) for row in rows}
+
+
+def _ids(keys: Any, fields: dict[str, Any]) -> set[UUID]:
+    found: set[UUID] = set()
+    for key in keys:
+        try:
+            found.add(UUID(fields[key]))
+        except (KeyError, ValueError, TypeError, AttributeError):
+            continue  # absent, or no id at all: the form's own check says so
+    return found
+
+
+async def _past(
+    tx: Transaction,
+    vault: Vault,
+    changes: Sequence[Change],
+    states: dict[UUID, ItemState],
+    secrets: dict[UUID, bytes],
+) -> dict[UUID, list[Past]]:
+    """The history of items whose base is not their head; for the others the head alone says all that is needed."""
+    stale = {change.item for change in changes if change.item in states and not _on_head(change, states)}
+    rows = await items.past_of_items(tx.connection, sorted(stale)) if stale else []
+    past = group_past((row["item_id"], vault.open_past(row, secrets[row["item_id"]])) for row in rows)
+    return {item_id: past.get(item_id) or [_as_past(state)] for item_id, state in states.items()}
+
+
+def _on_head(change: Change, states: dict[UUID, ItemState]) -> bool:
+    state = states[change.item]
+    base = change.base
+    return base is not None and base.version == state.version and int(base.rev, 16) == state.rev
+
+
+def _as_past(state: ItemState) -> Past:
+    return Past(state.version, state.rev, None, state.fields)
+
+
+def assignment_of(row: Row) -> Assignment:
+    """An assignment's row as the core's record."""
+    return Assignment(**dict(row))
+
+
+def _by_item(rows: Sequence[Row]) -> dict[UUID, list[OpenConflict]]:
+    grouped: dict[UUID, list[OpenConflict]] = {}
+    for row in rows:
+        conflict = OpenConflict(row["id"], row["kind"], row["device_id"], frozenset(row["fields"]))
+        grouped.setdefault(row["item_id"], []).append(conflict)
+    return grouped

@@ -1,0 +1,239 @@
+"""Takes a device's change sets: each is decided and committed as a whole, in order, exactly once.
+
+    lock the device's counter -> replay | decode -> load under locks -> decide (pure) -> store -> receipt
+
+The receipt, the effects and the counter commit together. Whatever cannot be applied is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from traceback import extract_tb
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+
+from schemas.wire import Change, ChangeSet, Clock, Receipt
+from server.db import push
+from server.db.database import Transaction
+from server.errors import CATALOGUE, Problem
+from server.sealing import seal
+from server.services import Services
+from server.usecases.loading import load_context
+from server.usecases.storing import DecidedSet, store_decisions
+from sync.clocks import estimate_capture
+from sync.decide import decide_set
+from sync.framing import Unreadable, decode_change, decode_set, set_form, set_hash
+
+log = structlog.get_logger()
+
+_TRANSIENT = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    OSError,
+)
+
+
+class Arrival(Struct, frozen=True):
+    """One change set as it arrived: from which device, under which number, and when."""
+
+    device_id: UUID
+    epoch: str
+    no: int
+    raw: bytes
+    clock: Clock
+    at: datetime
+
+    @property
+    def name(self) -> str:
+        """What the set is called wherever it is kept."""
+        return f"{self.device_id}/{self.epoch}/{self.no}"
+
+
+async def push_sets(services: Services, arrivals: Sequence[Arrival]) -> list[Receipt]:
+    """Decide the sets in order and answer a receipt for each, up to the first that leaves a gap in the numbers."""
+    receipts: list[Receipt] = []
+    for arrival in arrivals:
+        receipt = await push_set(services, arrival)
+        if receipt is None:
+            break
+        receipts.append(receipt)
+    return receipts
+
+
+async def push_set(services: Services, arrival: Arrival) -> Receipt | None:
+    """Decide one set; None where numbers before it are missing.
+
+    An internal error that a retry cannot cure must not wedge the device: the set is quarantined and the counter
+    advances. Raises Problem `not_ready` for what a retry can cure.
+    """
+    try:
+        return await services.database.write(lambda tx: _push(tx, services, arrival))
+    except _TRANSIENT as error:
+        raise Problem("not_ready", retry_after=5) from error
+    except Exception as error:
+        # The message of an unexpected error may quote a value; its type and place are enough to find it.
+        log.error("change_set_failed", no=arrival.no, error=type(error).__name__, where=_where(error))
+        return await services.database.write(lambda tx: _push(tx, services, arrival, undecidable="set_internal_error"))
+
+
+async def _push(
+    tx: Transaction, services: Services, arrival: Arrival, undecidable: str | None = None
+) -> Receipt | None:
+    last_no = await push.lock_counter(tx.connection, arrival.device_id, arrival.epoch)
+    if arrival.no > last_no + 1:
+        return None
+    if arrival.no <= last_no:
+        return await _replay(tx, services, arrival)
+    if undecidable is not None:
+        return await _keep_whole(tx, services, arrival, "quarantined", undecidable)
+    try:
+        change_set = _read(services, arrival)
+    except Unreadable as unreadable:
+        return await _keep_whole(tx, services, arrival, "rejected", unreadable.code)
+    holder = await push.device_holder(tx.connection, arrival.device_id)
+    if (code := _whole_refusal(services, change_set, holder)) is not None:
+        return await _keep_whole(tx, services, arrival, "quarantined", code)
+    return await _decide(tx, services, arrival, change_set, holder)
+
+
+def _read(services: Services, arrival: Arrival) -> ChangeSet:
+    if len(arrival.raw) > services.settings.max_set_bytes:
+        raise Unreadable("set_too_large")
+    change_set = decode_set(arrival.raw)
+    if change_set.no != arrival.no:
+        raise Unreadable("set_number_mismatch")
+    if change_set.device != arrival.device_id:
+        raise Unreadable("set_device_mismatch")
+    return change_set
+
+
+def _whole_refusal(services: Services, change_set: ChangeSet, holder: push.Holder) -> str | None:
+    """Why a readable set is kept and not applied."""
+    if holder.revoked:
+        return "device_revoked"
+    if change_set.author != holder.user_id:
+        return "author_not_holder"
+    if change_set.catalogue != services.catalogue.version:
+        return "catalogue_unknown"
+    return None
+
+
+async def _decide(
+    tx: Transaction, services: Services, arrival: Arrival, change_set: ChangeSet, holder: push.Holder
+) -> Receipt:
+    changes = _changes(arrival, change_set, holder.last_exchange_at)
+    loaded = await load_context(
+        tx,
+        services,
+        author_id=change_set.author,
+        device_id=arrival.device_id,
+        set_name=f"{arrival.epoch}/{arrival.no}",
+        now=arrival.at,
+        changes=[one[0] for one in changes if not isinstance(one, str)],
+    )
+    decisions = decide_set(changes, loaded.context)
+    decided = DecidedSet(
+        device_id=arrival.device_id,
+        author_id=change_set.author,
+        epoch=arrival.epoch,
+        no=arrival.no,
+        catalogue=change_set.catalogue,
+        at=arrival.at,
+        changes=[None if isinstance(one, str) else one for one in changes],
+        decisions=decisions,
+    )
+    outcomes = await store_decisions(tx, services, loaded, decided)
+    receipt = Receipt(arrival.no, set_hash(arrival.raw), "decided", outcomes)
+    await _keep(tx, services, arrival, receipt)
+    return receipt
+
+
+def _changes(
+    arrival: Arrival, change_set: ChangeSet, last_exchange_at: datetime | None
+) -> list[tuple[Change, datetime] | str]:
+    """The changes with their estimated capture times; what cannot be decoded as its error code."""
+    form = set_form(arrival.raw)
+    changes: list[tuple[Change, datetime] | str] = []
+    for raw in change_set.changes:
+        try:
+            change = decode_change(raw, form)
+        except Unreadable as unreadable:
+            changes.append(unreadable.code)
+        else:
+            captured_at = estimate_capture(change.capture, arrival.clock, arrival.at, last_exchange_at)
+            changes.append((change, captured_at))
+    return changes
+
+
+async def _replay(tx: Transaction, services: Services, arrival: Arrival) -> Receipt:
+    """A number that was decided before: the same bytes get the same receipt, other bytes are kept beside it."""
+    stored = await push.stored_set(tx.connection, arrival.device_id, arrival.epoch, arrival.no)
+    assert stored is not None
+    if stored["hash"].hex() == set_hash(arrival.raw):
+        return msgspec.convert(stored["receipt"], Receipt)
+    await push.insert_forked_set(tx.connection, _sealed(services, arrival))
+    await push.insert_quarantine(tx.connection, [_held(arrival, "forked", "set_forked")])
+    return _undecided(arrival, "forked", "set_forked")
+
+
+async def _keep_whole(
+    tx: Transaction, services: Services, arrival: Arrival, status: Literal["rejected", "quarantined"], code: str
+) -> Receipt:
+    """Keep a set that is not decided change by change, and advance, so that it blocks nothing after it."""
+    await push.insert_quarantine(tx.connection, [_held(arrival, status, code)])
+    receipt = _undecided(arrival, status, code)
+    await _keep(tx, services, arrival, receipt)
+    return receipt
+
+
+async def _keep(tx: Transaction, services: Services, arrival: Arrival, receipt: Receipt) -> None:
+    row = _sealed(services, arrival) | {"size": len(arrival.raw), "receipt": receipt}
+    await push.insert_change_set(tx.connection, row)
+    await push.advance_counter(tx.connection, arrival.device_id, arrival.epoch, arrival.no)
+
+
+def _sealed(services: Services, arrival: Arrival) -> dict[str, Any]:
+    """The bytes as they came, under a key of their own."""
+    owner = arrival.name.encode()
+    key = services.keyring.new_key(owner)
+    return {
+        "device_id": arrival.device_id,
+        "epoch": arrival.epoch,
+        "no": arrival.no,
+        "hash": bytes.fromhex(set_hash(arrival.raw)),
+        "sealed": seal(key.secret, owner, arrival.raw),
+        "wrapped": key.wrapped,
+        "received_at": arrival.at,
+    }
+
+
+def _held(arrival: Arrival, outcome: str, code: str) -> dict[str, Any]:
+    return {
+        "id": uuid5(arrival.device_id, f"{arrival.name} {outcome} {set_hash(arrival.raw)}"),
+        "device_id": arrival.device_id,
+        "epoch": arrival.epoch,
+        "set_no": arrival.no,
+        "outcome": outcome,
+        "code": code,
+        "received_at": arrival.at,
+    }
+
+
+def _undecided(arrival: Arrival, status: Literal["rejected", "quarantined", "forked"], code: str) -> Receipt:
+    words = CATALOGUE[code]
+    return Receipt(arrival.no, set_hash(arrival.raw), status, [], code, words.zh, words.en)
+
+
+def _where(error: Exception) -> str:
+    last = extract_tb(error.__traceback__)[-1]
+    return f"{last.name}:{last.lineno}"
