@@ -1,1 +1,1 @@
-"""PostgreSQL and S3 from Python wheels, kept in one data folder, and the supervisor that runs the whole server on it."""
+"""PostgreSQL and S3 from Python wheels in one data folder, and the supervisor of the whole server."""

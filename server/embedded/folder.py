@@ -68,8 +68,8 @@ class DataFolder:
     def acquire(self, wait: Callable[[Callable[[], bool], float], bool]) -> int:
         """Take the folder for this process tree; the lock's descriptor is to be handed to every child.
 
-        After a supervisor was killed, what it started may need a moment to end: then `wait(condition, seconds)` is
-        called. Raises StartError if another server runs on the folder.
+        After a supervisor was killed, what it started may need a moment to end: then `wait(condition, seconds)`
+        is called. Raises StartError if another server runs on the folder.
         """
         self._make()
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -78,7 +78,7 @@ class DataFolder:
             os.close(lock)
             raise StartError(
                 f"数据文件夹 {self.path} 正被另一个 onegrid 使用，请先停止它或换用 --data",
-                f"the data folder {self.path} is used by another onegrid: stop that one or choose another --data",
+                f"the data folder {self.path} is used by another onegrid: stop it or choose another --data",
             )
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -114,7 +114,7 @@ class DataFolder:
         write_private(self.path / "ports.json", msgspec.json.encode(ports))
 
     def publish(self, environ: dict[str, str]) -> None:
-        """Tell commands on this machine how to reach the embedded services; external ones they find as we did."""
+        """Tell commands on this machine how to reach the embedded services."""
         write_private(self._connection, msgspec.json.encode(environ))
 
     def withdraw(self) -> None:
@@ -139,7 +139,7 @@ class DataFolder:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Replace a file at once, readable by its owner alone; after a power cut it holds the old or the new content."""
+    """Replace a file, readable by its owner alone; after a power cut it is the old or the new one."""
     fresh = file.with_name(file.name + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
@@ -165,7 +165,7 @@ def _read_keys(file: Path) -> Keys:
     except (OSError, msgspec.MsgspecError) as error:
         raise StartError(
             f"无法读取密钥文件 {file}，请从备份恢复；没有它数据无法解密",
-            f"the key file {file} cannot be read: put it back from a backup, the data cannot be opened without it",
+            f"the key file {file} cannot be read: restore it from a backup, without it the data stays sealed",
         ) from error
 
 

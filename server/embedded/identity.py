@@ -15,9 +15,9 @@ _CANDIDATES = (("namespace", 0), (f"user:{_NOBODY}", _NOBODY))
 def choose(program: Path, folder: Path, lock: int) -> str:
     """The first identity that can run `program` in `folder`, which is handed to it with all it holds.
 
-    An ordinary user stays the same. Root becomes an ordinary user of a new user namespace, for whom files still
-    belong to root; where namespaces are not permitted (many containers), or folders above belong to somebody else,
-    it becomes `nobody`, with root's power to pass folders. Raises StartError where neither is possible.
+    An ordinary user stays the same. Root becomes an ordinary user of a new user namespace, for whom files
+    still belong to root; where namespaces are not permitted (many containers), or folders above belong to
+    somebody else, it becomes `nobody`, with root's power to pass folders. Raises StartError where neither is possible.
     """
     if os.geteuid() != 0:
         return "same"

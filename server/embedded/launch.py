@@ -4,10 +4,11 @@ Started as a file of its own with `python -I -S`, so it may import nothing but t
 
     launch.py PARENT SIGNAL IDENTITY FOLDER PROGRAM [ARGUMENT ...]
 
-PARENT is the supervisor's process id; SIGNAL is what the kernel sends the part when the supervisor dies (prctl(2),
-PR_SET_PDEATHSIG), so nothing outlives a supervisor that was killed. IDENTITY is `same`, `namespace` (an ordinary user
-of a new user namespace, who outside of it is still the caller) or `user:UID` (that user, keeping of root's powers only
-the one to pass folders). FOLDER becomes the working folder. Exit status 126 means that the part could not be started.
+PARENT is the supervisor's process id; SIGNAL is what the kernel sends the part when the supervisor dies
+(prctl(2), PR_SET_PDEATHSIG), so nothing outlives a supervisor that was killed. IDENTITY is `same`, `namespace`
+(an ordinary user of a new user namespace, who outside of it is still the caller) or `user:UID` (that user,
+keeping of root's powers only the one to pass folders). FOLDER becomes the working folder. Exit status 126 means
+that the part could not be started.
 """
 
 import ctypes
@@ -99,10 +100,10 @@ def main(parent: str, number: str, identity: str, folder: str, *command: str) ->
     _take_on(identity)
     _die_with(int(parent), int(number))
     os.chdir(folder)
-    if not os.access(".", os.W_OK):
+    if identity != "same" and not os.access(".", os.W_OK):
         raise PermissionError(f"{folder} is not writable")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ _FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_SYNC = 0x80086601, 0x40086602, 0x0000000
 class ObjectStore:
     """The object store of one data folder.
 
-    It always listens on the loopback address for the server. Where phones come from elsewhere, or by TLS, it listens
-    on `public` (host, port) too, with the certificate given.
+    It always listens on the loopback address for the server. Where phones come from elsewhere, or by TLS, it
+    listens on `public` (host, port) too, with the certificate given.
     """
 
     def __init__(self, folder: DataFolder, keys: Keys, bucket: str, port: int) -> None:
@@ -55,7 +55,7 @@ class ObjectStore:
         (self._folder.run / "rclone.conf").touch(mode=0o600)
 
     def sweep(self) -> None:
-        """Remove what uploads in flight left behind when the store was killed; none of it was ever acknowledged."""
+        """Remove what uploads in flight left behind when the store was killed; none was ever acknowledged."""
         for parent, _, files in os.walk(self._folder.objects):
             for name in files:
                 if name.startswith(_HALF_WRITTEN):
@@ -101,7 +101,7 @@ class ObjectStore:
         listeners = ["--addr", f"http://{HOST}:{self._port}", "--addr", f"tls://{address}"]
         return [*listeners, "--cert", cert, "--key", key, "--min-tls-version", "tls1.2"]
 
-    def answers(self) -> bool:
+    def answers(self, _pid: int) -> bool:
         """Whether it takes connections."""
         return ports.accepts(HOST, self._port)
 

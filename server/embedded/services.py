@@ -1,15 +1,15 @@
-"""The services a server stands on: embedded where no external one is set, ready to be used by it or by a test."""
+"""The services a server stands on: embedded where no external one is set."""
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.embedded import objectstore, ports, postgres
-from server.embedded.folder import DataFolder, Keys
+from server.embedded.folder import DataFolder
 from server.embedded.objectstore import ObjectStore
-from server.embedded.part import Part, Wait, sleep_until, start, stop
+from server.embedded.part import Part, Wait, sleep_until, start, stop, wait_telling
 from server.embedded.postgres import Postgres
 from server.embedded.words import StartError, last_line
 from server.settings import Settings
@@ -44,9 +44,8 @@ class Services:
 
     def _own_store(self) -> ObjectStore:
         settings = self._settings
-        store = ObjectStore(
-            self._folder, self._keys, settings.s3_bucket, self._port("objects", objectstore.HOST)
-        )
+        port = self._port("objects", objectstore.HOST)
+        store = ObjectStore(self._folder, self._keys, settings.s3_bucket, port)
         if settings.host not in _LOOPBACK or settings.tls_cert:
             store.public = (settings.host, self._port("objects_public", settings.host))
         if settings.tls_cert:
@@ -85,7 +84,8 @@ class Services:
     def _create(self, database: Postgres, wait: Wait) -> None:
         for command in database.creation():
             process = start(command, self._lock)
-            if not wait(lambda process=process: process.poll() is not None, _SECONDS_TO_CREATE):
+            ended = lambda process=process: process.poll() is not None  # noqa: E731
+            if not wait_telling(wait, ended, _SECONDS_TO_CREATE, "正在创建数据库", "creating the database"):
                 process.kill()
             if process.wait() != 0:
                 why = last_line(database.log)
@@ -110,9 +110,8 @@ class Services:
             found["ONEGRID_DATABASE_URL"] = self._postgres.url
         if self._store:
             found["ONEGRID_S3_ENDPOINT"] = self._store.endpoint
-            found["ONEGRID_S3_PUBLIC_ENDPOINT"] = self._settings.s3_public_endpoint or self._public(
-                self._store
-            )
+            public = self._settings.s3_public_endpoint or self._public(self._store)
+            found["ONEGRID_S3_PUBLIC_ENDPOINT"] = public
             found["ONEGRID_S3_BUCKET"] = self._settings.s3_bucket
         return found
 
@@ -121,7 +120,7 @@ class Services:
             return store.endpoint
         host, port = store.public
         scheme = "https" if store.certificate else "http"
-        return f"{scheme}://{reachable(host)}:{port}"
+        return f"{scheme}://{_reachable(host)}:{port}"
 
     def environ(self) -> dict[str, str]:
         """Settings that lead a process of the server to the services; to be laid over the environment."""
@@ -135,7 +134,12 @@ class Services:
         self._folder.withdraw()
 
 
-def reachable(host: str) -> str:
+def here(host: str) -> str:
+    """Address of a server that listens on `host`, for a program on the same machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not listened on
+
+
+def _reachable(host: str) -> str:
     """`host`, or where it stands for every address of this machine: the one on its way to the network."""
     if host not in _ANY:
         return f"[{host}]" if ":" in host else host
@@ -147,7 +151,7 @@ def reachable(host: str) -> str:
 
 
 @contextmanager
-def running(data: Path, settings: Settings | None = None) -> Iterator[dict[str, str]]:
+def running(data: Path, settings: Settings | None = None) -> Generator[dict[str, str]]:
     """PostgreSQL and S3 on the folder `data`, without a server; yields their `ONEGRID_*` settings.
 
     For tests and for commands that work on a folder whose server is stopped. Raises StartError.

@@ -1,0 +1,41 @@
+"""The demo: when its city is filled in, and what the person at the terminal is told about it."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from server.embedded.folder import DataFolder
+from server.embedded.words import StartError
+
+
+def forget_unfinished(folder: DataFolder) -> None:
+    """Remove a demo city that was not filled to its end; nothing was ever served from it."""
+    if folder.demo_unfinished.exists():
+        shutil.rmtree(folder.postgres, ignore_errors=True)
+        shutil.rmtree(folder.objects, ignore_errors=True)
+        folder.demo_unfinished.unlink()
+
+
+def must_be_filled(folder: DataFolder) -> bool:
+    """Whether the folder is empty; one that holds the demo is played on. Raises StartError for other data."""
+    if folder.demo_file.exists():
+        return False
+    if folder.postgres.exists():
+        raise StartError(
+            f"数据文件夹 {folder.path} 已有数据，演示只能在空文件夹上运行，请换用 --data",
+            f"the data folder {folder.path} holds data, the demo needs an empty one: choose another --data",
+        )
+    return True
+
+
+def tell(demo_file: Path, url: str) -> None:
+    """Print the logins of the demo and where to use them."""
+    demo: dict[str, Any] = msgspec.json.decode(demo_file.read_bytes())
+    lines = [f"控制台 / console: {url}/console/", f"登录 / logins ({demo_file}):"]
+    for login in demo["logins"]:
+        lines.append(f"  {login['role']:<22} {login['phone']}  {login['password']}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
