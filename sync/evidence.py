@@ -28,7 +28,7 @@ class Claim(Struct, frozen=True):
 
 
 def compare_claim(taken_at: datetime | None, place: LonLat | None, claim: Claim) -> list[Flag]:
-    """What a reviewer should look at: the camera's own time and place against the item's. None of it refuses a photo."""
+    """What a reviewer should look at: the camera's own time and place against the item's; none refuses a photo."""
     if taken_at is None and place is None:
         return ["no_exif"]
     flags: list[Flag] = []
@@ -49,10 +49,12 @@ def shown_state(state: State) -> State:
 
 
 def state_after_refusal(other_uploads: set[str]) -> State:
-    """A photo's state once one upload of it was refused, given the states of those still under way."""
-    if "stored" in other_uploads:
-        return "stored"
-    return "uploading" if "open" in other_uploads else "refused"
+    """A photo's state once one upload of it was refused, given the states of those still under way.
+
+    Where none has arrived it is refused even while others are open: a device that was told to wait for the refused one
+    must learn that it is to send the photo itself.
+    """
+    return "stored" if "stored" in other_uploads else "refused"
 
 
 def _apart(place: LonLat, claimed: LonLat, accuracy_m: float) -> bool:

@@ -337,6 +337,7 @@ CREATE INDEX notice_item ON notice (item_id);
 
 -- Evidence ------------------------------------------------------------------------------------------------
 
+-- `taken_at` and `place` (sealed) are the camera's own claims.
 CREATE TABLE evidence (
     sha256 bytea NOT NULL CHECK (length(sha256) = 32),
     size bigint NOT NULL CHECK (size > 0),
@@ -347,6 +348,7 @@ CREATE TABLE evidence (
     width integer,
     height integer,
     taken_at timestamptz,
+    place bytea,
     declared_at timestamptz NOT NULL DEFAULT now(),
     verified_at timestamptz,
     PRIMARY KEY (sha256, size)

@@ -80,9 +80,12 @@ async def set_photo_verified(
     width: int,
     height: int,
     taken_at: datetime | None,
+    place: bytes | None,
 ) -> None:
-    """Store what the bytes proved."""
-    await connection.execute(sql("set_photo_verified"), sha256, size, media_type, width, height, taken_at)
+    """Store what the bytes proved; `place` is sealed."""
+    await connection.execute(
+        sql("set_photo_verified"), sha256, size, media_type, width, height, taken_at, place
+    )
 
 
 async def open_uploads_of_user(connection: Connection, photos: Rows, user_id: UUID) -> list[Row]:
@@ -150,20 +153,15 @@ async def has_proved(connection: Connection, sha256: bytes, size: int, user_id: 
     return bool(await connection.fetchval(sql("has_proved"), sha256, size, user_id))
 
 
-async def uncompared_photos(connection: Connection, limit: int) -> list[Row]:
-    """Verified photos with a claim that was not compared yet: sha256, size."""
-    return await connection.fetch(sql("uncompared_photos"), limit)
+async def lock_uncompared_links(connection: Connection, limit: int) -> list[Row]:
+    """Photos of items whose claims were not compared yet: the link, what the camera claims, what the item claims."""
+    return await connection.fetch(sql("lock_uncompared_links"), limit)
 
 
-async def uncompared_claims(connection: Connection, sha256: bytes, size: int) -> list[Row]:
-    """item_id, role, captured_at, and the sealed capture with its item's wrapped key."""
-    return await connection.fetch(sql("uncompared_claims"), sha256, size)
-
-
-async def set_flags(connection: Connection, sha256: bytes, size: int, rows: Rows) -> None:
-    """Rows of item_id, role, flags."""
+async def set_flags(connection: Connection, rows: Rows) -> None:
+    """Rows of item_id, sha256, size, role, flags."""
     if rows:
-        await connection.execute(sql("set_flags"), sha256, size, to_json(list(rows)))
+        await connection.execute(sql("set_flags"), to_json(list(rows)))
 
 
 def _json(rows: Rows) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The object store: any S3 service, through the `minio` client.
 
-The client is synchronous, so every call that goes over the wire runs in a small pool of threads of its own: a slow store
-holds up photos, not the rest of the process. Presigned addresses are computed here without asking the store; they are
-signed for the endpoint that phones use, since the host is part of the signature (AWS Signature Version 4).
+The client is synchronous, so every call that goes over the wire runs in a small pool of threads of its own: a slow
+store holds up photos, not the rest of the process. Presigned addresses are computed here without asking the store; they
+are signed for the endpoint that phones use, since the host is part of the signature (AWS Signature Version 4).
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ WHERE e.sha256 = p.sha256 AND e.size = p.size;
 
 -- name: set_photo_verified
 UPDATE evidence SET
-    state = 'verified', refusal = NULL, media_type = $3, width = $4, height = $5, taken_at = $6, verified_at = now()
+    state = 'verified', refusal = NULL, media_type = $3, width = $4, height = $5, taken_at = $6, place = $7,
+    verified_at = now()
 WHERE sha256 = $1 AND size = $2;
 
 -- name: open_uploads_of_user
@@ -133,21 +134,20 @@ SELECT object_key FROM upload WHERE object_key = ANY($1::text[]) AND state <> 'd
 -- name: has_proved
 SELECT EXISTS (SELECT FROM upload WHERE sha256 = $1 AND size = $2 AND user_id = $3 AND proved);
 
--- name: uncompared_photos
-SELECT DISTINCT l.sha256, l.size, e.media_type
-FROM evidence_link l JOIN evidence e USING (sha256, size)
-WHERE l.flags IS NULL AND e.state = 'verified'
-LIMIT $1;
-
--- name: uncompared_claims
-SELECT l.item_id, l.role, coalesce(r.captured_at, l.linked_at) AS captured_at, r.sealed, k.wrapped
+-- name: lock_uncompared_links
+SELECT
+    l.item_id, l.sha256, l.size, l.role, e.taken_at, e.place, coalesce(r.captured_at, l.linked_at) AS claimed_at,
+    r.sealed, k.wrapped
 FROM evidence_link l
+JOIN evidence e USING (sha256, size)
 JOIN item_key k ON k.item_id = l.item_id
 LEFT JOIN revision r ON r.item_id = l.item_id AND r.version = l.version
-WHERE l.sha256 = $1 AND l.size = $2 AND l.flags IS NULL
-ORDER BY l.item_id, l.role;
+WHERE l.flags IS NULL AND e.state = 'verified'
+ORDER BY l.linked_at
+LIMIT $1
+FOR UPDATE OF l SKIP LOCKED;
 
 -- name: set_flags
 UPDATE evidence_link l SET flags = f.flags
-FROM jsonb_to_recordset($3) AS f (item_id uuid, role text, flags text[])
-WHERE l.sha256 = $1 AND l.size = $2 AND l.item_id = f.item_id AND l.role = f.role;
+FROM jsonb_to_recordset($1) AS f (item_id uuid, sha256 bytea, size bigint, role text, flags text[])
+WHERE (l.item_id, l.sha256, l.size, l.role) = (f.item_id, f.sha256, f.size, f.role);
