@@ -81,7 +81,10 @@ class Territory(Struct, frozen=True):
 
 
 class GridIndex:
-    """The current grids of a registry, for look-ups by point. Immutable. One thread at a time: outlines are prepared at first use."""
+    """The current grids of a registry, for look-ups by point.
+
+    Immutable, but for one thread at a time: the geometry engine prepares an outline at its first use.
+    """
 
     def __init__(self, grids: Sequence[tuple[UUID, str, Rings]]) -> None:
         """Build from (grid id, code, outline); candidates are answered in the order of codes."""
