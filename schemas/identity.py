@@ -1,8 +1,8 @@
 """Checks of identity numbers, credit codes, plates and telephone numbers.
 
 Each function takes the text as written on the document (upper case) and gives a fault code, or None for a
-well-formed one. Well-formed is all it says: a check digit proves nobody's existence. Area codes are not looked
-up: a resident keeps the number for life while codes are withdrawn.
+well-formed one. Well-formed is all it says: a check digit proves nobody's existence. Area codes are not
+looked up: a resident keeps the number for life while codes are withdrawn.
 
 Sources: GB 11643-1999 (resident identity number, ISO 7064 MOD 11-2), GB 32100-2015 (unified social credit
 code), the residence permits of Hong Kong, Macao and Taiwan residents, and the permanent resident cards of

@@ -67,9 +67,7 @@ def _department_faults(catalogue: Catalogue, names: Names) -> Iterator[Catalogue
         yield from unknown("calendar", names.calendars, {f"{path}.calendar": department.calendar})
         yield from unknown("tier", names.tiers, each(f"{path}.tiers", department.tiers))
         if department.merged_system is not None:
-            yield from unknown(
-                "merged system", names.systems, {f"{path}.merged_system": department.merged_system}
-            )
+            yield from unknown("merged system", names.systems, {f"{path}.merged_system": department.merged_system})
     for place, system in enumerate(catalogue.merged_systems):
         path = f"merged_systems[{place}]"
         yield from unknown("department", names.departments, {f"{path}.department": system.department})
@@ -89,9 +87,7 @@ def _role_faults(catalogue: Catalogue, names: Names) -> Iterator[CatalogueFault]
 def _format_faults(catalogue: Catalogue) -> Iterator[CatalogueFault]:
     for code in catalogue.formats:
         if code not in KNOWN_FORMATS:
-            yield CatalogueFault(
-                f"formats.{code}", "程序不认识这种格式", "The program does not know this format"
-            )
+            yield CatalogueFault(f"formats.{code}", "程序不认识这种格式", "The program does not know this format")
 
 
 def _calendar_faults(calendar: Calendar, path: str) -> Iterator[CatalogueFault]:

@@ -21,7 +21,7 @@ class CatalogueFaulty(Exception):  # noqa: N818 - it names the state of the cata
 
 
 class CompiledCatalogue:
-    """A sound catalogue: its `version`, the `document` as served and its `etag`, its types compiled, by code."""
+    """A sound catalogue: `version`, `document` as served, the `etag` of those bytes, `types` by code."""
 
     def __init__(self, document: bytes, source: Catalogue) -> None:
         self.document = document

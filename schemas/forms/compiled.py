@@ -22,9 +22,7 @@ class _Identified:
         self._key = field.key
         self._chooser = (field.format_by or {}).get("field")
         chosen = field.format_by or {None: field.format or ""}
-        self._checks = {
-            option: values.format_check(name) for option, name in chosen.items() if option != "field"
-        }
+        self._checks = {option: values.format_check(name) for option, name in chosen.items() if option != "field"}
 
     def fault_code(self, fields: Fields, today: date) -> str | None:
         """The fault code of the field in these fields; None where it is empty or no format is asked."""
@@ -39,9 +37,9 @@ class _Identified:
 class CompiledType:
     """The form of one item type, ready to check, to normalise and to merge by.
 
-    `fields` by key; `marked`: keys whose values are personal or sensitive; `reference_fields`: key -> codes of
-    the item types it may point to; `photo_field`: the key of its photos, if it may have any; `geo_fields`:
-    the keys of its points.
+    `fields` by key; `marked`: keys whose values are personal or sensitive; `reference_fields`: key ->
+    codes of the item types it may point to; `photo_field`: the key of its photos, if it may
+    have any; `geo_fields`: the keys of its points.
     """
 
     def __init__(self, item_type: ItemType) -> None:
@@ -59,9 +57,7 @@ class CompiledType:
         self._exacts = {key: exact for key, exact in exacts.items() if exact is not None}
         self._whole = _whole_struct(item_type, self._shapes)
         self._partial = _partial_struct(item_type, self._shapes)
-        self._identified = tuple(
-            _Identified(f) for f in item_type.fields if f.format_by or values.is_dated(f.format)
-        )
+        self._identified = tuple(_Identified(f) for f in item_type.fields if f.format_by or values.is_dated(f.format))
         self._normalisers = _normalisers(item_type)
 
     def merge_policy(self, key: str) -> Merge:

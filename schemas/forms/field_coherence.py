@@ -41,9 +41,7 @@ _MERGED_BY: dict[Merge, tuple[FieldType, ...]] = {
 def field_faults(field: Field, item: ItemType, names: Names, path: str) -> Iterator[CatalogueFault]:
     """Every fault of a field that stands at `path`."""
     if _KEY.fullmatch(field.key) is None:
-        yield CatalogueFault(
-            f"{path}.key", "应为小写字母、数字和下划线", "Lower-case letters, digits and _ only"
-        )
+        yield CatalogueFault(f"{path}.key", "应为小写字母、数字和下划线", "Lower-case letters, digits and _ only")
     yield from _attribute_faults(field, path)
     yield from repeated({f"{path}.options[{place}]": o.value for place, o in enumerate(field.options)})
     yield from _number_faults(field, path)
@@ -89,9 +87,7 @@ def _format_faults(field: Field, item: ItemType, names: Names, path: str) -> Ite
         yield from _chooser_faults(field.format_by, item, names, f"{path}.format_by")
 
 
-def _chooser_faults(
-    chosen: dict[str, str], item: ItemType, names: Names, path: str
-) -> Iterator[CatalogueFault]:
+def _chooser_faults(chosen: dict[str, str], item: ItemType, names: Names, path: str) -> Iterator[CatalogueFault]:
     choosers = {f.key: f for f in item.fields if f.type == "enum" and not f.multi}
     chooser = choosers.get(chosen.get("field", ""))
     if chooser is None:
@@ -112,9 +108,7 @@ def _merge_faults(field: Field, item: ItemType, path: str) -> Iterator[Catalogue
     elif (types is not None and field.type not in types) or (
         field.merge == "union" and field.type == "enum" and not field.multi
     ):
-        yield CatalogueFault(
-            f"{path}.merge", "合并方式不适合该类型", "This merge does not fit the field's type"
-        )
+        yield CatalogueFault(f"{path}.merge", "合并方式不适合该类型", "This merge does not fit the field's type")
 
 
 def _compiles(pattern: str) -> bool:

@@ -30,20 +30,14 @@ def item_faults(item: ItemType, names: Names, path: str) -> Iterator[CatalogueFa
 
 def _kind_faults(item: ItemType, path: str) -> Iterator[CatalogueFault]:
     if (item.kind == "record") != (item.flow == "long_lived"):
-        yield CatalogueFault(
-            f"{path}.flow", "台账用long_lived,事件不用", "long_lived is for records, and only them"
-        )
+        yield CatalogueFault(f"{path}.flow", "台账用long_lived,事件不用", "long_lived is for records, and only them")
     if item.kind == "record" and (item.dispatch_by != "none" or item.part_time != "none"):
-        yield CatalogueFault(
-            path, "台账不派单,也不由动态网格员采集", "Records have no case and no part-time worker"
-        )
+        yield CatalogueFault(path, "台账不派单,也不由动态网格员采集", "Records have no case and no part-time worker")
     most = max((field.sensitivity for field in item.fields), key=_SENSITIVITY.index, default="none")
     if _SENSITIVITY.index(item.sensitivity) < _SENSITIVITY.index(most):
         yield CatalogueFault(f"{path}.sensitivity", "低于其字段的敏感级别", "It is below that of a field")
     if item.part_time == "report_only" and any(f.type == "reference" and f.required for f in item.fields):
-        yield CatalogueFault(
-            f"{path}.part_time", "动态网格员查不到记录", "A part-time worker can look nothing up"
-        )
+        yield CatalogueFault(f"{path}.part_time", "动态网格员查不到记录", "A part-time worker can look nothing up")
 
 
 def _people_faults(item: ItemType, names: Names, path: str) -> Iterator[CatalogueFault]:
@@ -59,17 +53,13 @@ def _people_faults(item: ItemType, names: Names, path: str) -> Iterator[Catalogu
         yield CatalogueFault(f"{path}.sample_rate", "抽查率须在0至1之间", "Sampling needs a rate from 0 to 1")
 
 
-def review_faults(
-    review: str, steps: tuple[ReviewStep, ...], names: Names, path: str
-) -> Iterator[CatalogueFault]:
+def review_faults(review: str, steps: tuple[ReviewStep, ...], names: Names, path: str) -> Iterator[CatalogueFault]:
     """Faults of a review and its steps, which are counted from level 1."""
     for place, step in enumerate(steps):
         yield from unknown("reader", names.readers, {f"{path}.review_by[{place}].by": step.by})
         yield from unknown("tier", names.tiers, {f"{path}.review_by[{place}].tier": step.tier})
     if [step.level for step in steps] != list(range(1, _APPROVALS[review] + 1)):
-        yield CatalogueFault(
-            f"{path}.review_by", "审核级数与审核方式不符", "The levels do not fit the review"
-        )
+        yield CatalogueFault(f"{path}.review_by", "审核级数与审核方式不符", "The levels do not fit the review")
 
 
 def _urgency_faults(item: ItemType, names: Names, path: str) -> Iterator[CatalogueFault]:
@@ -104,9 +94,7 @@ def _photo_faults(item: ItemType, fields: dict[str, Field], path: str) -> Iterat
     if len(lists) != (0 if photo.forbidden or photo.report_max == 0 else 1):
         yield CatalogueFault(at, "照片字段与照片规则不符", "The photo fields do not fit the photo rule")
     if any(field.max_items != photo.report_max for field in lists):
-        yield CatalogueFault(
-            f"{at}.report_max", "与照片字段的max_items不符", "max_items of the field differs"
-        )
+        yield CatalogueFault(f"{at}.report_max", "与照片字段的max_items不符", "max_items of the field differs")
     if photo.on_site_fix is not None:
         yield from _typed({f"{at}.on_site_fix.field": photo.on_site_fix.field}, fields, "boolean")
 
@@ -127,9 +115,7 @@ def _key_faults(item: ItemType, fields: dict[str, Field], path: str) -> Iterator
         yield CatalogueFault(f"{path}.require_any[{place}]", "不能为空", "It must not be empty")
 
 
-def _territory_faults(
-    source: TerritorySource, fields: dict[str, Field], path: str
-) -> Iterator[CatalogueFault]:
+def _territory_faults(source: TerritorySource, fields: dict[str, Field], path: str) -> Iterator[CatalogueFault]:
     wanted = {"point": "geo_point", "reference": "reference"}.get(source.source)
     if wanted is not None:
         yield from _typed({f"{path}.field": source.field or ""}, fields, wanted)
@@ -144,9 +130,7 @@ def _typed(used: dict[str, str], fields: dict[str, Field], wanted: str) -> Itera
             yield CatalogueFault(path, f"字段类型应为{wanted}", f"The field should be of type {wanted}")
 
 
-def _rule_faults(
-    item: ItemType, names: Names, fields: dict[str, Field], path: str
-) -> Iterator[CatalogueFault]:
+def _rule_faults(item: ItemType, names: Names, fields: dict[str, Field], path: str) -> Iterator[CatalogueFault]:
     for place, rule in enumerate(item.rules):
         yield from effect_faults(rule.then, item, names, f"{path}.rules[{place}].then")
     for place, raised in enumerate(item.review_raise):

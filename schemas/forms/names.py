@@ -72,9 +72,7 @@ def code_places(path: str, parts: Sequence[Coded]) -> dict[str, str]:
     return {f"{path}[{place}].code": part.code for place, part in enumerate(parts)}
 
 
-def missing_urgencies(
-    path: str, urgencies: Iterable[str], given: Mapping[str, object]
-) -> Iterator[CatalogueFault]:
+def missing_urgencies(path: str, urgencies: Iterable[str], given: Mapping[str, object]) -> Iterator[CatalogueFault]:
     """A fault for each urgency that a table by urgency lacks."""
     for urgency in urgencies:
         if urgency not in given:

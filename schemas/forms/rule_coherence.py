@@ -36,13 +36,9 @@ def condition_faults(condition: Condition, fields: dict[str, Field], path: str) 
 
 def _comparison_faults(condition: Condition, field: Field, path: str) -> Iterator[CatalogueFault]:
     if (condition.op == "has_any") != field.multi:
-        yield CatalogueFault(
-            f"{path}.op", "多选字段用has_any,其他不用", "has_any is for multi fields, only them"
-        )
+        yield CatalogueFault(f"{path}.op", "多选字段用has_any,其他不用", "has_any is for multi fields, only them")
     if isinstance(condition.value, tuple) != (condition.op != "eq"):
-        yield CatalogueFault(
-            f"{path}.value", "eq取一个值,其他取列表", "eq takes one value, the others a list"
-        )
+        yield CatalogueFault(f"{path}.value", "eq取一个值,其他取列表", "eq takes one value, the others a list")
     elif field.type == "enum":
         yield from unknown("option", _options(field), _compared(condition, path))
     elif (field.type == "boolean") != isinstance(condition.value, bool):

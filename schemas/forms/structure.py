@@ -39,9 +39,7 @@ def _object_faults(value: object, kind: type[Struct], path: str) -> Iterator[Cat
         return
     members = {field.encode_name: field for field in struct_fields(kind)}
     for key in value.keys() - members.keys():
-        yield CatalogueFault(
-            _below(path, key), "没有这个属性,请检查拼写", "No such attribute; check its spelling"
-        )
+        yield CatalogueFault(_below(path, key), "没有这个属性,请检查拼写", "No such attribute; check its spelling")
     for key, field in members.items():
         if key in value:
             yield from structural_faults(value[key], field.type, _below(path, key))
@@ -57,9 +55,7 @@ def _leaf_faults(value: object, kind: Any, path: str) -> Iterator[CatalogueFault
             allowed = ", ".join(map(str, get_args(kind)))
             yield CatalogueFault(path, f"取值应为:{allowed}", f"One of these is expected: {allowed}")
         else:
-            yield CatalogueFault(
-                path, f"值的类型不对({error})", f"A value of another type is expected: {error}"
-            )
+            yield CatalogueFault(path, f"值的类型不对({error})", f"A value of another type is expected: {error}")
 
 
 def _sole(kind: Any) -> Any:

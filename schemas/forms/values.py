@@ -81,9 +81,7 @@ def upper(text: str) -> str:
 
 def filled(value: object) -> bool:
     """Whether a value counts as filled in: not null, no blank text, no empty list."""
-    return (
-        not value.isspace() and value != "" if isinstance(value, str) else value is not None and value != []
-    )
+    return not value.isspace() and value != "" if isinstance(value, str) else value is not None and value != []
 
 
 def whole_pattern(pattern: str) -> re.Pattern[str]:
@@ -176,9 +174,18 @@ def _exact_decimal(field: Field) -> Exact:
     return check
 
 
-def _within_years(text: object) -> bool:
-    """False for the moments that MessagePack can carry natively: only their written form is protocol."""
-    return isinstance(text, str) and "1900" <= text[:4] <= "2999"
+def _exact_date(text: str) -> str | None:
+    return None if _within_years(text) else "field_date"
+
+
+def _exact_datetime(written: object) -> str | None:
+    if not isinstance(written, str):  # MessagePack carries moments of its own; only the text is protocol
+        return "field_type"
+    return None if _within_years(written) else "field_datetime"
+
+
+def _within_years(text: str) -> bool:
+    return "1900" <= text[:4] <= "2999"
 
 
 def _exact_multi(field: Field) -> Exact | None:
@@ -189,8 +196,9 @@ def _exact_multi(field: Field) -> Exact | None:
 
 def _exact_point(point: dict[str, Any]) -> str | None:
     fixed_at = point.get("fixed_at")
-    sound = (fixed_at is None or _within_years(fixed_at)) and _PROVIDER.fullmatch(point["provider"])
-    return None if sound else "point_form"
+    if fixed_at is not None and _exact_datetime(fixed_at) is not None:
+        return "point_form"
+    return None if _PROVIDER.fullmatch(point["provider"]) else "point_form"
 
 
 def _exact_photos(field: Field) -> Exact:
@@ -211,8 +219,8 @@ def _exact_photos(field: Field) -> Exact:
 _EXACT: dict[FieldType, Callable[[Field], Exact | None]] = {
     "text": _exact_text,
     "decimal": _exact_decimal,
-    "date": lambda _: lambda text: None if _within_years(text) else "field_date",
-    "datetime": lambda _: lambda text: None if _within_years(text) else "field_datetime",
+    "date": lambda _: _exact_date,
+    "datetime": lambda _: _exact_datetime,
     "enum": _exact_multi,
     "phone": lambda _: identity.check_phone,
     "national_id": lambda _: lambda text: _storable(text) if filled(text) else "id_form",

@@ -1,0 +1,98 @@
+"""What an item's own values decide: urgency, department, dispatch, review and photos, by its type's rules."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from schemas.item_type import Condition, Effect, ItemType, OnSiteFix, Review, ReviewStep
+
+Fields = Mapping[str, object]
+
+
+class Ruling(Struct, frozen=True):
+    """How a report goes on.
+
+    `department`: the function that takes the case, should there be one. `dispatch`: whether there is one, once
+    the review order allows. `fixed_on_site`: the author closes in one step, with photos of before and after.
+    """
+
+    urgency: str
+    department: str
+    dispatch: bool
+    review: Review
+    review_by: tuple[ReviewStep, ...]
+    fixed_on_site: bool
+
+
+def apply_rules(item_type: ItemType, fields: Fields, claimed_urgency: str | None) -> Ruling:
+    """The ruling on these fields. Rules are read in order; a later match overrides an earlier one per key.
+
+    A claimed urgency counts where the type allows it; otherwise the type's default does. Rules override both.
+    """
+    effect = _combined([rule.then for rule in item_type.rules if holds(rule.when, fields)])
+    raised = [one.then for one in item_type.review_raise if holds(one.when, fields)]
+    fixed = _fixed_on_site(item_type.photo.on_site_fix, fields)
+    return Ruling(
+        urgency=_urgency(item_type, effect.urgency, claimed_urgency),
+        department=effect.route_to or item_type.lead_department,
+        dispatch=not fixed and _has_case(item_type, effect.dispatch),
+        review=raised[-1].review if raised else item_type.review,
+        review_by=raised[-1].review_by if raised else item_type.review_by,
+        fixed_on_site=fixed,
+    )
+
+
+def holds(condition: Condition, fields: Fields) -> bool:
+    """Whether a condition is true of these fields; an empty field satisfies none."""
+    if condition.all:
+        return all(holds(part, fields) for part in condition.all)
+    value, wanted = fields.get(condition.field or ""), condition.value
+    if value is None:
+        return False
+    if condition.op == "eq":
+        return type(value) is type(wanted) and value == wanted
+    options = wanted if isinstance(wanted, tuple) else ()
+    if condition.op == "in":
+        return value in options
+    return isinstance(value, list | tuple) and any(option in options for option in value)
+
+
+def photos_needed(item_type: ItemType, urgency: str, fixed_on_site: bool, role: Literal["report", "close"]) -> int:
+    """How many photos of a role an item needs: `report` before it is sent, `close` before it is closed.
+
+    What was fixed on the spot needs its own numbers too, since nobody else will see it.
+    """
+    photo = item_type.photo
+    least = photo.close_min
+    if role == "report":
+        least = photo.report_min_by_urgency.get(urgency, photo.report_min)
+    if not fixed_on_site or photo.on_site_fix is None:
+        return least
+    fix = photo.on_site_fix
+    return max(least, fix.report_min if role == "report" else fix.close_min)
+
+
+def _combined(effects: list[Effect]) -> Effect:
+    dispatch, urgency, route_to = None, None, None
+    for effect in effects:
+        dispatch = dispatch if effect.dispatch is None else effect.dispatch
+        urgency = effect.urgency or urgency
+        route_to = effect.route_to or route_to
+    return Effect(dispatch=dispatch, urgency=urgency, route_to=route_to)
+
+
+def _urgency(item_type: ItemType, ruled: str | None, claimed: str | None) -> str:
+    allowed = item_type.urgency.allowed
+    wishes = (one for one in (ruled, claimed) if one is not None and one in allowed)
+    return next(wishes, item_type.urgency.default)
+
+
+def _has_case(item_type: ItemType, ruled: bool | None) -> bool:
+    if item_type.dispatch_by == "none" or item_type.kind == "record":
+        return False
+    return item_type.flow == "dispatch" if ruled is None else ruled
+
+
+def _fixed_on_site(fix: OnSiteFix | None, fields: Fields) -> bool:
+    return fix is not None and fields.get(fix.field) is True
