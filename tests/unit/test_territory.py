@@ -119,6 +119,15 @@ def test_many_are_located_in_their_order() -> None:
     assert INDEX.locate_many([], [], []) == []
 
 
+def test_a_point_in_two_grids_that_overlap_is_in_no_single_grid() -> None:
+    """Registries refuse overlaps; should one slip through, a person decides."""
+    overlapping = GridIndex([(WEST, "1", [square(0, 0, 400, 400)]), (EAST, "2", [square(300, 0, 700, 400)])])
+    lon, lat = at(350, 200)
+    located = overlapping.locate(lon, lat, 5.0)
+    assert (located.grid_id, located.candidates) == (None, (WEST, EAST))
+    assert overlapping.locate_many([lon], [lat], [5.0]) == [located]
+
+
 def test_an_index_knows_its_grids_and_may_be_empty() -> None:
     assert len(INDEX) == 3
     assert WEST in INDEX
