@@ -1,13 +1,15 @@
 """Settings: `ONEGRID_*` environment variables, each declared once with its default, unit and meaning."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 PREFIX = "ONEGRID_"
+# Without these no server runs; `onegrid up` finds them itself for what it embeds.
+REQUIRED = ("database_url", "s3_endpoint", "s3_access_key", "s3_secret_key", "master_key")
 _UNITS_ZH = {"minutes": "分钟", "hours": "小时", "days": "天", "bytes": "字节", "": ""}
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@]*):[^@/]*@")
 
@@ -146,17 +148,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 5
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str], *, complete: bool = True) -> Self:
+    def from_env(cls, environ: Mapping[str, str], *, required: Iterable[str] = REQUIRED) -> Self:
         """Read `ONEGRID_*` variables; an empty one counts as not set.
 
         Raises:
-            SettingsError: naming the first variable that is not valid or, when `complete`, missing.
+            SettingsError: naming the first variable that is not valid, or `required` and missing.
         """
         given = {name: read(name, environ) for name in FIELDS if environ.get(variable(name))}
-        if complete:
-            for name in REQUIRED:
-                if name not in given:
-                    raise SettingsError(_missing(name))
+        for name in required:
+            if name not in given:
+                raise SettingsError(_missing(name))
         return cls(**given)
 
     @property
@@ -174,7 +175,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 FIELDS: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 DEFAULTS = Settings()
-REQUIRED = ("database_url", "s3_endpoint", "s3_access_key", "s3_secret_key", "master_key")
 
 
 class Described(msgspec.Struct, frozen=True):

@@ -37,12 +37,7 @@ def base_is_known(past: Iterable[Past], version: int, rev: int) -> bool:
 
 def changed_by_others(past: Iterable[Past], base_version: int, device_id: UUID) -> set[str]:
     """Fields that revisions after the base changed, leaving out the device's own: it never conflicts with itself."""
-    return {
-        key
-        for one in past
-        if one.version > base_version and one.device_id != device_id
-        for key in one.fields
-    }
+    return {key for one in past if one.version > base_version and one.device_id != device_id for key in one.fields}
 
 
 def fields_at(past: Iterable[Past], version: int) -> Fields:

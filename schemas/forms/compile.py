@@ -35,7 +35,7 @@ def compile_catalogue(document: bytes) -> CompiledCatalogue:
     """Compile a document. Raises CatalogueFaulty with every fault that was found."""
     try:
         raw: object = json.decode(document)
-    except (DecodeError, UnicodeError) as error:
+    except (DecodeError, UnicodeError, RecursionError) as error:
         raise CatalogueFaulty([CatalogueFault("", "不是有效的JSON", f"This is not JSON: {error}")]) from error
     _refuse(list(structural_faults(raw, Catalogue)))
     source = convert(raw, Catalogue)

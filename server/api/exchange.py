@@ -71,8 +71,11 @@ def _form(content_type: str) -> Form:
 
 def _answer_form(accept: str, request_form: Form) -> Form:
     """The first form that `Accept` names; what it does not name is answered as it was asked."""
-    named = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    return next((_FORMS[name] for name in named if name in _FORMS), request_form)
+    for part in accept.split(","):
+        form = _FORMS.get(part.partition(";")[0].strip().lower())
+        if form is not None:
+            return form
+    return request_form
 
 
 def _decompress(body: bytes, encoding: str | None, limit: int) -> bytes:

@@ -130,6 +130,11 @@ async def end_upload(connection: Connection, upload_id: UUID) -> str | None:
     return await connection.fetchval(sql("end_upload"), upload_id)
 
 
+async def lapse_upload(connection: Connection, upload_id: UUID) -> bool:
+    """Close a way in that has expired; False if it was used, closed or prolonged meanwhile."""
+    return await connection.fetchval(sql("lapse_upload"), upload_id) is not None
+
+
 async def end_uploads_of_photo(
     connection: Connection, sha256: bytes, size: int, proved_by: UUID
 ) -> list[str]:

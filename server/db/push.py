@@ -28,7 +28,7 @@ class Counter(NamedTuple):
 
 async def current_epoch(connection: Connection) -> str:
     """The id of the epoch that the database is in."""
-    return await connection.fetchval(sql("current_epoch"))
+    return str(await connection.fetchval(sql("current_epoch")))
 
 
 async def lock_counter(connection: Connection, device_id: UUID, epoch: str) -> int:

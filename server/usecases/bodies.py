@@ -44,7 +44,7 @@ def _item_body(services: Services, vault: Vault, row: Row) -> ItemBody:
 
 
 def _photo(photo: dict[str, Any]) -> EvidenceState:
-    return EvidenceState(**photo | {"state": shown_state(photo["state"])})
+    return EvidenceState(photo["sha256"], photo["size"], photo["role"], shown_state(photo["state"]))
 
 
 def _review(vault: Vault, row: Row, secret: bytes) -> ReviewView | None:

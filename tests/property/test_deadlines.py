@@ -17,9 +17,7 @@ BEIJING = timezone(timedelta(hours=8))
 MINUTE = timedelta(minutes=1)
 
 calendars = st.sampled_from(sorted(CATALOGUE.calendars))
-instants = st.datetimes(
-    min_value=datetime(2024, 1, 1), max_value=datetime(2027, 6, 30), timezones=st.just(UTC)
-)
+instants = st.datetimes(min_value=datetime(2024, 1, 1), max_value=datetime(2027, 6, 30), timezones=st.just(UTC))
 minute_instants = instants.map(lambda at: at.replace(second=0, microsecond=0))
 hours = st.integers(0, 70 * 3600).map(lambda seconds: Decimal(seconds) / 3600)
 
@@ -70,9 +68,7 @@ def test_adding_twice_is_adding_the_sum(calendar: str, start: datetime, a: Decim
 
 
 @settings(deadline=None)
-@given(
-    calendar=calendars, start=instants, later=st.timedeltas(timedelta(), timedelta(days=20)), a=hours, b=hours
-)
+@given(calendar=calendars, start=instants, later=st.timedeltas(timedelta(), timedelta(days=20)), a=hours, b=hours)
 def test_a_later_start_or_more_hours_are_never_due_earlier(
     calendar: str, start: datetime, later: timedelta, a: Decimal, b: Decimal
 ) -> None:
@@ -105,9 +101,7 @@ def test_between_start_and_deadline_lie_the_hours(calendar: str, start: datetime
 
 @settings(deadline=None)
 @given(code=st.sampled_from(sorted(item_types(CATALOGUE))), received=instants, data=st.data())
-def test_accepting_and_responding_fit_inside_handling(
-    code: str, received: datetime, data: st.DataObject
-) -> None:
+def test_accepting_and_responding_fit_inside_handling(code: str, received: datetime, data: st.DataObject) -> None:
     item_type = item_types(CATALOGUE)[code]
     urgency = data.draw(st.sampled_from(item_type.urgency.allowed))
     due = deadlines(item_type, urgency, received, received, CATALOGUE)

@@ -28,9 +28,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text("ab_中", max_size=4), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab_中", max_size=4), inner, max_size=4),
     max_leaves=12,
 )
 
@@ -75,9 +73,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
 
 
 @given(json_values, st.sampled_from(FORMS), st.data())
-def test_a_body_that_was_cut_or_changed_is_read_or_refused(
-    value: Any, form: Form, data: st.DataObject
-) -> None:
+def test_a_body_that_was_cut_or_changed_is_read_or_refused(value: Any, form: Form, data: st.DataObject) -> None:
     whole = framing.encode_request(a_request(), [a_set(1, form, {"text": value})], form)
     raw = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
     for place in data.draw(st.lists(st.integers(0, max(len(raw) - 1, 0)), max_size=3)):
@@ -162,9 +158,7 @@ def test_text_in_another_encoding_is_refused() -> None:
         framing.decode_change(raw, "json")
 
 
-@pytest.mark.parametrize(
-    "wall", ["2025-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:00-12:00"]
-)
+@pytest.mark.parametrize("wall", ["2025-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:00-12:00"])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_time_that_cannot_be_brought_to_utc_is_refused(wall: str, form: Form) -> None:
     encoder = msgspec.json if form == "json" else msgspec.msgpack

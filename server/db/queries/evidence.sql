@@ -120,6 +120,9 @@ SELECT id FROM upload WHERE state <> 'done' AND check_after <= now() ORDER BY ch
 -- name: end_upload
 UPDATE upload SET state = 'done' WHERE id = $1 AND state <> 'done' RETURNING object_key;
 
+-- name: lapse_upload
+UPDATE upload SET state = 'done' WHERE id = $1 AND state = 'open' AND expires_at <= now() RETURNING object_key;
+
 -- name: end_uploads_of_photo
 UPDATE upload SET state = 'done', proved = id = $3
 WHERE sha256 = $1 AND size = $2 AND state <> 'done'

@@ -1,0 +1,94 @@
+"""The outermost layer: gives each request an id, times it, counts it and writes its one line.
+
+It stands around the router, so that what no route takes is counted too.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import perf_counter
+from typing import Any
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.logs import failure
+from server.metrics import REQUEST_SECONDS, REQUESTS
+
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_log = structlog.get_logger("onegrid.request")
+
+
+class AccessLog:
+    """ASGI around the application. Answers HEAD as GET without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = _Seen(scope, send)
+        scope["state"]["request_id"] = seen.request_id
+        if seen.method == "HEAD":
+            scope["method"] = "GET"
+        with structlog.contextvars.bound_contextvars(request_id=seen.request_id):
+            try:
+                await self._app(scope, receive, seen.send)
+            except Exception as error:
+                _log.error("answer_broken_off", **failure(error))
+                raise
+            finally:
+                seen.finish()
+
+
+class _Seen:
+    """What is noted about one request while it is answered."""
+
+    def __init__(self, scope: Any, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._began = perf_counter()
+        self._status = 500
+        self._bytes = 0
+        self.method: str = scope["method"]
+        self.request_id = _request_id(scope["headers"])
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
+            message = {**message, "headers": headers}  # pyright: ignore[reportAssignmentType]
+        elif message["type"] == "http.response.body":
+            if self.method == "HEAD":
+                message = {**message, "body": b""}  # pyright: ignore[reportAssignmentType]
+            self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def finish(self) -> None:
+        seconds = perf_counter() - self._began
+        route: str = self._scope.get("path_template") or "none"
+        method = self.method if self.method in _METHODS else "other"
+        REQUESTS.labels(method, route, str(self._status)).inc()
+        REQUEST_SECONDS.labels(method, route).observe(seconds)
+        caller = self._scope["state"].get("caller")
+        _log.info(
+            "request",
+            method=method,
+            route=route,
+            status=self._status,
+            ms=round(seconds * 1000, 1),
+            bytes=self._bytes,
+            device_id=caller and caller.device_id and str(caller.device_id),
+            user_id=caller and str(caller.user_id),
+        )
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
+    given = next((value for name, value in headers if name == b"x-request-id"), b"")
+    return given.decode() if _WELL_FORMED.fullmatch(given) else secrets.token_hex(12)

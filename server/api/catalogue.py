@@ -1,0 +1,29 @@
+"""The catalogue of item types."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from litestar import Request, Response, Router, get
+
+from schemas.forms import localised
+from server.api.conditional import unless_held
+from server.api.session_guard import SECURITY
+from server.services import Services
+from server.usecases.sessions import Caller
+
+
+@get("/catalogue", security=SECURITY, tags=["catalogue"], summary="事项目录 The catalogue of item types")
+async def catalogue(
+    request: Request[Any, Any, Any],
+    services: Services,
+    caller: Caller,
+    lang: Literal["zh", "en"] | None = None,
+) -> Response[dict[str, Any]]:
+    """The current catalogue; with `lang`, in one language. The header Catalogue-Version names its version."""
+    held = services.catalogue
+    shown = held if lang is None else localised(held, lang)
+    return unless_held(request, shown.document, shown.etag, {"Catalogue-Version": held.version})  # pyright: ignore[reportReturnType]
+
+
+ROUTER = Router("/v1", route_handlers=[catalogue])

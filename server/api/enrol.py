@@ -1,0 +1,34 @@
+"""Enrolment of devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Router, post
+
+from schemas.accounts import Codes, CodesRequest, Enrolled, EnrolmentRequest
+from server.api.session_guard import SECURITY, request_id
+from server.services import Services
+from server.usecases import enrolment
+from server.usecases.sessions import Caller
+
+
+@post("/enrol", status_code=200, tags=["enrolment"], summary="用注册码注册设备 Enrol a device with a code")
+async def enrol(request: Request[Any, Any, Any], services: Services, data: EnrolmentRequest) -> Enrolled:
+    """Enrol a device; the same code and `install` get the same answer until a token of it is first used."""
+    return await enrolment.enrol(services, data, request_id(request))
+
+
+@post(
+    "/enrol/codes",
+    status_code=200,
+    security=SECURITY,
+    tags=["enrolment"],
+    summary="发放注册码 Issue enrolment codes",
+)
+async def issue_codes(services: Services, caller: Caller, data: CodesRequest) -> Codes:
+    """Codes for one person of the caller's area or, without `user`, for those of it with the fewest devices."""
+    return Codes(await enrolment.issue_codes(services, caller, data))
+
+
+ROUTER = Router("/v1", route_handlers=[enrol, issue_codes])

@@ -1,0 +1,97 @@
+"""The OpenAPI document: what the framework derives from the handlers, and what it cannot know."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from litestar import Request
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
+from msgspec import json
+
+from schemas.accounts import ProblemDocument
+from server.problems import MEDIA_TYPE
+
+_METHODS = frozenset({"get", "put", "post", "delete", "patch"})
+
+_TAGS = [
+    Tag("enrolment", "设备注册与令牌 Devices and tokens"),
+    Tag("exchange", "同步 Exchange of change sets and streams"),
+    Tag("catalogue", "事项目录 Item types"),
+    Tag("registry", "网格 Grids"),
+    Tag("evidence", "照片证据 Photos"),
+    Tag("items", "事项 Items"),
+    Tag("review", "审核 Reviews"),
+    Tag("case", "案件 Cases"),
+    Tag("operation", "运行 Health and metrics"),
+]
+
+
+class _Completed(JsonRenderPlugin):
+    """Adds to every operation the problem document as the answer to all that is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json", media_type="application/json")  # pyright: ignore[reportArgumentType]
+        self._rendered: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document, built once."""
+        if self._rendered is None:
+            self._rendered = json.encode(completed(json.decode(self.render_json(request, openapi_schema))))
+        return self._rendered
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the problem response in place of the framework's own error bodies."""
+    schemas, components = _problem_schema()
+    document["components"].setdefault("schemas", {}).update(components)
+    document["components"]["responses"] = {
+        "Problem": {
+            "description": "被拒绝:RFC 9457 问题文档 Refused: an RFC 9457 problem document",
+            "content": {MEDIA_TYPE: {"schema": schemas}},
+        }
+    }
+    for path in document["paths"].values():
+        for method in _METHODS & set(path):
+            _complete_operation(cast("dict[str, Any]", path[method]))
+    return document
+
+
+def _complete_operation(operation: dict[str, Any]) -> None:
+    responses: dict[str, Any] = operation["responses"]
+    if _is_frameworks_own(responses.get("400")):
+        del responses["400"]
+    responses["default"] = {"$ref": "#/components/responses/Problem"}
+
+
+def _is_frameworks_own(response: dict[str, Any] | None) -> bool:
+    content: dict[str, Any] = (response or {}).get("content", {})
+    return "status_code" in content.get("application/json", {}).get("schema", {}).get("properties", {})
+
+
+def _problem_schema() -> tuple[dict[str, Any], dict[str, Any]]:
+    (schema,), components = json.schema_components([ProblemDocument], ref_template="#/components/schemas/{name}")
+    return schema, components
+
+
+def config(version: str) -> OpenAPIConfig:
+    """Served at /schema/openapi.json."""
+    return OpenAPIConfig(
+        title="OneGrid 一张网",
+        version=version,
+        summary="城市网格员的离线优先同步服务 Offline-first sync for city grid workers",
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        path="/schema",
+        servers=[Server(url="/")],
+        tags=_TAGS,
+        use_handler_docstrings=True,
+        render_plugins=[_Completed()],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http", scheme="bearer", description="访问令牌 The access token of 22 characters"
+                )
+            }
+        ),
+    )

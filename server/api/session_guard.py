@@ -1,0 +1,48 @@
+"""Who asks: the dependency `caller` of every handler that is not open to everybody."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from litestar import Request
+
+from server.errors import Problem
+from server.services import Services
+from server.usecases.sessions import Caller, identify
+
+SECURITY = [{"bearer": []}]
+"""What the OpenAPI document says of a handler that takes `caller`."""
+
+ADMITS_REVOKED = {"admits_revoked": True}
+
+_BEARER = re.compile(r"bearer +([A-Za-z0-9_-]{1,128})", re.IGNORECASE)
+_KINDS = frozenset({"device", "user"})
+
+
+async def provide_services(request: Request[Any, Any, Any]) -> Services:
+    """The dependency `services`."""
+    return request.app.state.services
+
+
+async def provide_caller(request: Request[Any, Any, Any], services: Services) -> Caller:
+    """The dependency `caller`. Raises Problem: token_missing, token_unknown, token_expired; forbidden if revoked.
+
+    A router with `opt=ADMITS_REVOKED` lets a revoked device in, to be told so there.
+    """
+    given = request.headers.get("authorization", "")
+    if not given:
+        raise Problem("token_missing")
+    bearer = _BEARER.fullmatch(given)
+    if bearer is None:
+        raise Problem("token_unknown")
+    caller = await identify(services, bearer.group(1), _KINDS, request_id(request))
+    request.scope["state"]["caller"] = caller
+    if caller.revoked and not request.route_handler.opt.get("admits_revoked"):
+        raise Problem("forbidden")
+    return caller
+
+
+def request_id(request: Request[Any, Any, Any]) -> str | None:
+    """The id that this request is logged under."""
+    return request.scope["state"].get("request_id")

@@ -1,0 +1,51 @@
+"""The web application: routes, dependencies, refusals and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from server import logs
+from server.access_log import AccessLog
+from server.api import ROUTES
+from server.api.openapi import config as openapi_config
+from server.api.requests import ApiRequest
+from server.api.session_guard import provide_caller, provide_services
+from server.compression import CompressAnswers
+from server.problems import handlers
+from server.services import open_services
+from server.settings import Settings
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The application; it opens what it needs when it is started, and closes it when it is stopped."""
+    logs.configure(settings.log_level, settings.log_format)
+    app = Litestar(
+        route_handlers=ROUTES,
+        dependencies={
+            "services": Provide(provide_services),
+            "caller": Provide(provide_caller),
+        },
+        exception_handlers=handlers(),
+        lifespan=[_open(settings)],
+        logging_config=None,
+        openapi_config=openapi_config(version("onegrid")),
+        request_class=ApiRequest,
+        request_max_body_size=settings.max_body_bytes,
+    )
+    app.asgi_handler = AccessLog(CompressAnswers(app.asgi_handler))
+    return app
+
+
+def _open(settings: Settings):
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    return lifespan

@@ -1,0 +1,182 @@
+"""One-time codes, and the devices that are enrolled with them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from schemas.accounts import CodesRequest, Enrolled, EnrolmentRequest, NewCode, TokenPair
+from server.db import audit, people, push, sessions
+from server.db.database import Transaction
+from server.db.sessions import CodeRow, NewDevice
+from server.errors import Problem
+from server.sealing import Keyring
+from server.services import Services
+from server.usecases.sessions import Caller, begin_session, find_person, repeat_first_pair
+from sync.access import Assignment, division_prefix
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""No character that is taken for another one when it is read from a screen."""
+
+DEVICE_ROLES = ("grid_worker", "part_time_worker", "grid_chief", "grid_adviser")
+_ISSUED_BY = {
+    "administrator": DEVICE_ROLES,
+    "community": ("grid_worker", "grid_chief", "grid_adviser"),
+    "grid_chief": ("grid_worker", "grid_chief", "grid_adviser"),
+}
+_CHARACTERS = 12
+_MOST_FOR_ONE = 20
+
+
+class Area(NamedTuple):
+    """Whose devices somebody may enrol: people of these roles, all of whose work lies in these grids or divisions."""
+
+    roles: tuple[str, ...]
+    grid_ids: tuple[UUID, ...]
+    prefixes: tuple[str, ...]
+
+    def holds(self, assignments: Sequence[Assignment]) -> bool:
+        """Whether every one of a person's assignments lies inside; a person without any is nowhere."""
+        return bool(assignments) and all(self._holds(held) for held in assignments)
+
+    def _holds(self, held: Assignment) -> bool:
+        in_division = held.division is not None and held.division.startswith(self.prefixes)
+        return held.role in self.roles and (held.grid_id in self.grid_ids or in_division)
+
+
+def area_of(caller: Caller) -> Area:
+    """The caller's area, by the widest of his roles that enrol devices. Raises Problem: forbidden."""
+    role = next((role for role in _ISSUED_BY if role in caller.roles), None)
+    if role is None or caller.revoked:
+        raise Problem("forbidden")
+    held = [one for one in caller.assignments if one.role == role]
+    if role == "grid_chief":
+        return Area(_ISSUED_BY[role], tuple(one.grid_id for one in held if one.grid_id), ())
+    return Area(_ISSUED_BY[role], (), tuple(division_prefix(one.division) for one in held if one.division))
+
+
+async def issue_codes(services: Services, caller: Caller, wish: CodesRequest) -> list[NewCode]:
+    """Make enrolment codes for people of the caller's area. Raises Problem: forbidden, not_found, parameter_invalid."""
+    area = area_of(caller)
+    if wish.user is not None and wish.count > _MOST_FOR_ONE:
+        raise Problem("parameter_invalid", field="count")
+    return await services.database.write(lambda tx: _issue(tx, services, caller, area, wish))
+
+
+async def _issue(
+    tx: Transaction, services: Services, caller: Caller, area: Area, wish: CodesRequest
+) -> list[NewCode]:
+    if wish.user is None:
+        user_ids = await people.people_of_area(tx.connection, *area, wish.count)
+    else:
+        person = await find_person(tx.connection, services.keyring, wish.user)
+        if person is None or not area.holds(person.assignments):
+            raise Problem("not_found", field="user")
+        user_ids = [person.id] * wish.count
+    life = timedelta(hours=services.settings.enrol_code_hours)
+    return await create_codes(
+        tx, services.keyring, user_ids, created_by=caller.user_id, life=life, request_id=caller.request_id
+    )
+
+
+async def create_codes(
+    tx: Transaction,
+    keyring: Keyring,
+    user_ids: Sequence[UUID],
+    *,
+    created_by: UUID | None,
+    life: timedelta,
+    reason: str | None = None,
+    request_id: str | None = None,
+) -> list[NewCode]:
+    """Make one code for each entry of `user_ids`, audited; the database keeps only their HMACs."""
+    if not user_ids:
+        return []
+    codes = [(_draw(), user_id) for user_id in user_ids]
+    expires_at = await sessions.insert_enrolment_codes(
+        tx.connection, [(_index(keyring, code), user_id) for code, user_id in codes], created_by, life
+    )
+    acts = [
+        audit.Act(
+            actor_id=created_by,
+            action="enrolment_code.issued",
+            subject_kind="user",
+            subject_id=str(user_id),
+            reason=reason,
+            request_id=request_id,
+        )
+        for user_id in user_ids
+    ]
+    await audit.record_all(tx.connection, acts)
+    return [NewCode(code, user_id, expires_at) for code, user_id in codes]
+
+
+async def enrol(services: Services, wish: EnrolmentRequest, request_id: str | None = None) -> Enrolled:
+    """Enrol a device with a code. Raises Problem: enrolment_code_invalid.
+
+    The same code from the same installation of the app is answered the same way again, until a token of that answer
+    is first used: a lost answer costs no code.
+    """
+    return await services.database.write(lambda tx: _enrol(tx, services, wish, request_id))
+
+
+async def _enrol(
+    tx: Transaction, services: Services, wish: EnrolmentRequest, request_id: str | None
+) -> Enrolled:
+    code_hash = _index(services.keyring, wish.code)
+    code = await sessions.lock_enrolment_code(tx.connection, code_hash)
+    if code is None or code.over:
+        raise Problem("enrolment_code_invalid", field="code")
+    if code.fresh:
+        device_id, pair = await _first_time(tx, services, wish, code, request_id)
+        await sessions.use_enrolment_code(tx.connection, code_hash, wish.install, device_id)
+    else:
+        device_id, pair = await _once_more(tx, services, wish, code)
+    return Enrolled(
+        device=device_id,
+        user=code.user_id,
+        name=code.name,
+        roles=code.roles,
+        epoch=await push.current_epoch(tx.connection),
+        access=pair.access,
+        access_expires_in=pair.access_expires_in,
+        refresh=pair.refresh,
+    )
+
+
+async def _first_time(
+    tx: Transaction, services: Services, wish: EnrolmentRequest, code: CodeRow, request_id: str | None
+) -> tuple[UUID, TokenPair]:
+    device = NewDevice(
+        id=uuid4(), user_id=code.user_id, name=wish.name, platform=wish.platform, app=wish.app
+    )
+    await sessions.insert_device(tx.connection, device)
+    # A device has one session for life, under its own id.
+    pair = await begin_session(tx, services, device.id, "device", code.user_id, device.id)
+    await audit.record(
+        tx.connection, code.user_id, "device.enrolled", "device", str(device.id), request_id=request_id
+    )
+    return device.id, pair
+
+
+async def _once_more(
+    tx: Transaction, services: Services, wish: EnrolmentRequest, code: CodeRow
+) -> tuple[UUID, TokenPair]:
+    pair = None
+    if code.device_id is not None and code.install == wish.install:
+        pair = await repeat_first_pair(tx, services, code.device_id)
+    if code.device_id is None or pair is None:
+        raise Problem("enrolment_code_invalid", field="code")
+    return code.device_id, pair
+
+
+def _draw() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(_CHARACTERS))
+
+
+def _index(keyring: Keyring, code: str) -> bytes:
+    """Of the code as a person may type it: with hyphens and spaces, in small letters."""
+    return keyring.index("enrolment code", code.replace("-", "").replace(" ", "").upper())
