@@ -122,6 +122,9 @@ CATALOGUE: dict[str, ErrorKind] = {
     # Conflicts
     "conflict_resolved": ErrorKind(409, "该冲突已处理。", "This conflict is already settled."),
     "conflict_open": ErrorKind(409, "该冲突尚未处理。", "This conflict is still open."),
+    "resolution_invalid": ErrorKind(
+        422, "这样处理不成立,请重新选择。", "The conflict cannot be settled like this; choose again."
+    ),
     # Evidence
     "evidence_unknown": ErrorKind(404, "没有这张照片的登记。", "This photo was not declared."),
     "upload_missing": ErrorKind(
