@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.catalogue import Condition, ItemType, item_types, load
+from schemas.catalogue import Condition, Effect, ItemType, Rule, item_types, load
 from sync.rules import Ruling, apply_rules, holds, photos_needed
 
 TYPES = item_types(load())
@@ -125,6 +125,14 @@ def test_a_later_match_overrides_an_earlier_one_key_by_key() -> None:
     fields = {"hazards": ["dike", "ponding"]}
     assert apply_rules(turned, fields, "normal").department == "shuili"
     assert ruling("0404", fields, "normal").department == "chengguan"
+
+
+def test_a_later_urgency_and_a_later_dispatch_override_earlier_ones() -> None:
+    always = Condition(field="t", op="eq", value=True)
+    effects = [Effect(urgency="critical", dispatch=True), Effect(dispatch=False), Effect(urgency="normal")]
+    told = replace(TYPES["0702"], rules=tuple(Rule(when=always, then=effect) for effect in effects))
+    ruled = apply_rules(told, {"t": True}, "urgent")
+    assert (ruled.urgency, ruled.dispatch) == ("normal", False)
 
 
 @pytest.mark.parametrize(
