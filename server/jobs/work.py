@@ -1,0 +1,129 @@
+"""The jobs and their timetable, run by the library pgqueuer on PostgreSQL.
+
+What is to be done stands in the product's tables; the queue only says where to look. So a job that fails or is killed
+needs no bookkeeping of the queue: the next sweep finds what it left, after a span that grows with each attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.errors import FailingListenerError
+from pgqueuer.models import Job, Schedule
+from pgqueuer.types import Channel
+
+from server.db.job_queue import CHANNEL, JobQueue
+from server.logs import failure
+from server.services import Services, open_services
+from server.settings import Settings
+from server.usecases import photo_checks
+from server.usecases.evidence import VERIFY_PHOTO
+
+log = structlog.get_logger()
+
+SWEEP_EVIDENCE = "sweep_evidence"
+TIDY = "tidy"
+
+# The library's cron has seconds as a sixth field; its clock is UTC, so that this is 3:17 at night in Shanghai.
+_EVERY_15_SECONDS = "* * * * * */15"
+_NIGHTLY = "17 19 * * *"
+
+# One connection listens; the others take and end jobs.
+_QUEUE_CONNECTIONS = 3
+# A decoded photo takes up to 300 MB for a moment.
+_AT_A_TIME = 2
+_LOOK_EVERY = timedelta(seconds=5)
+_DEAD_AFTER = timedelta(seconds=20)
+_NEVER = timedelta(0)
+_SECONDS_TO_REST = 2.0
+
+_CURABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError)
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Work until `stopping` is set, and wait for a database that goes away. Raises StartError if it never was there."""
+    async with open_services(settings) as services:
+        while not stopping.is_set():
+            try:
+                await _work(services, stopping)
+            except _CURABLE as error:
+                log.warning("jobs_interrupted", **failure(error))
+                await _rest(stopping)
+
+
+async def _work(services: Services, stopping: asyncio.Event) -> None:
+    queue = await JobQueue.connect(services.settings.database_url, size=_QUEUE_CONNECTIONS)
+    try:
+        worker = make_worker(services, queue)
+        async with _stopped_by(stopping, worker):
+            log.info("jobs_ready")
+            await worker.run(
+                dequeue_timeout=_LOOK_EVERY,
+                batch_size=_AT_A_TIME // 2,
+                max_concurrent_tasks=_AT_A_TIME,
+                heartbeat_timeout=_DEAD_AFTER,
+                shutdown_on_listener_failure=True,
+                log_aggregation_interval=_NEVER,
+            )
+    finally:
+        await queue.close()
+
+
+def make_worker(services: Services, queue: JobQueue) -> PgQueuer:
+    """A worker that knows every job; it runs none before its `run`."""
+    queries = queue.queries()
+    worker = PgQueuer(queries.driver, Channel(CHANNEL), queries=queries)
+
+    @worker.entrypoint(VERIFY_PHOTO)
+    async def verify_photo(job: Job) -> None:
+        key = (job.payload or b"").decode()
+        await _safely(VERIFY_PHOTO, photo_checks.check_upload(services, UUID(key)), key)
+
+    @worker.schedule(SWEEP_EVIDENCE, _EVERY_15_SECONDS)
+    async def sweep_evidence(_: Schedule) -> None:
+        await _safely(SWEEP_EVIDENCE, photo_checks.find_work(services))
+
+    @worker.schedule(TIDY, _NIGHTLY)
+    async def tidy(_: Schedule) -> None:
+        await _safely(TIDY, photo_checks.discard_abandoned(services))
+        await _safely(TIDY, queries.clear_queue_log([VERIFY_PHOTO]))
+
+    return worker
+
+
+async def _safely(job: str, work: Awaitable[object], key: str | None = None) -> None:
+    """Do the work, and log what goes wrong with it.
+
+    Nothing is left to the library: it would write the error's text, which may quote a value, into a clear column.
+    """
+    try:
+        await work
+    except Exception as error:
+        log.error("job_failed", job=job, key=key, **failure(error))
+
+
+@asynccontextmanager
+async def _stopped_by(stopping: asyncio.Event, worker: PgQueuer) -> AsyncIterator[None]:
+    """Pass the wish to stop on; the worker's own event is also set by its failures, which must not end the process."""
+
+    async def pass_on() -> None:
+        await stopping.wait()
+        worker.shutdown.set()
+
+    passing = asyncio.create_task(pass_on())
+    try:
+        yield
+    finally:
+        passing.cancel()
+
+
+async def _rest(stopping: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), _SECONDS_TO_REST)

@@ -1,0 +1,217 @@
+"""The checks that jobs run on photos: whether the bytes that came are the photo, and what it says about its claim.
+
+A check may run twice, at the same time too, or be killed anywhere. What it writes to the object store is named by its
+content, which it has just verified, and the state is decided under the photo's lock. The verified bytes are written
+anew, never copied inside the store: an address to PUT to may still be valid, and what comes by it later must not
+change what is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from schemas.wire import Capture
+from server.db import evidence
+from server.db.database import Row, Transaction
+from server.metrics import EVIDENCE
+from server.sealing import Keyring, unseal_values
+from server.services import Services
+from server.storage.objects import ObjectMissing, ObjectTooLarge, StoreUnavailable
+from server.storage.photos import MAX_BYTES, Identity, Photo, PhotoRefused, examine
+from server.usecases.evidence import VERIFY_PHOTO, Change, move_photos, photo_key, thumbnail_key
+from server.usecases.feeding import touch_items
+from sync.coordinates import LonLat, to_wgs84
+from sync.evidence import Claim, State, compare_claim, state_after_refusal
+
+log = structlog.get_logger()
+
+_BATCH = 200
+_PLACE = "photo place"
+# Longer than any address to PUT to is valid.
+_ABANDONED_AFTER = timedelta(hours=25)
+
+
+async def check_upload(services: Services, upload_id: UUID) -> None:
+    """Check what came by one upload, if it is due, and settle the state of its photo.
+
+    Raises StoreUnavailable and database errors for what a later check may cure; the upload then stays as it is.
+    """
+    upload = await services.database.write(lambda tx: evidence.begin_check(tx.connection, upload_id))
+    if upload is None:
+        return
+    try:
+        photo = await _examine(services, upload)
+    except ObjectMissing:
+        closed = await services.database.write(partial(_give_up, services=services, upload=upload))
+    except PhotoRefused as refusal:
+        closed = await services.database.write(
+            partial(_refuse, services=services, upload=upload, code=refusal.code)
+        )
+    else:
+        closed = await services.database.write(
+            partial(_verify, services=services, upload=upload, photo=photo)
+        )
+        await compare_claims(services)
+    await _discard(services, closed)
+
+
+async def find_work(services: Services) -> int:
+    """Ask for a check of every upload that should have had one, and compare what was linked late.
+
+    Returns how many checks were asked for.
+    """
+    async with services.database.read() as connection:
+        due = await evidence.due_uploads(connection, _BATCH)
+    await services.jobs.enqueue(VERIFY_PHOTO, [str(upload_id) for upload_id in due])
+    await compare_claims(services)
+    return len(due)
+
+
+async def compare_claims(services: Services) -> None:
+    """Hold the camera's time and place of verified photos against the items that claim them."""
+    await services.database.write(partial(_compare, keyring=services.keyring))
+
+
+async def discard_abandoned(services: Services) -> int:
+    """Remove incoming objects that no upload needs any more; returns how many."""
+    moment = datetime.now(UTC) - _ABANDONED_AFTER
+    found = [entry.key for entry in await services.objects.older_than("incoming/", moment, _BATCH)]
+    async with services.database.read() as connection:
+        live = await evidence.live_uploads(connection, found)
+    abandoned = [key for key in found if key not in live]
+    await _discard(services, abandoned)
+    return len(abandoned)
+
+
+async def _examine(services: Services, upload: Row) -> Photo:
+    """Read and decode the bytes, and lay photo and thumbnail where they are served from."""
+    sha256, size = upload["sha256"], upload["size"]
+    try:
+        data = await services.objects.read(upload["object_key"], min(size, MAX_BYTES))
+    except ObjectTooLarge:
+        raise PhotoRefused("photo_size_differs") from None
+    photo = await asyncio.to_thread(examine, data, Identity(sha256, size))
+    await services.objects.write(photo_key(sha256, size), data, photo.media_type)
+    await services.objects.write(thumbnail_key(sha256, size), photo.thumbnail, "image/jpeg")
+    return photo
+
+
+async def _verify(tx: Transaction, services: Services, upload: Row, photo: Photo) -> Sequence[str]:
+    before = await _lock(tx, upload)
+    if before == "verified":
+        return ()
+    sha256, size = upload["sha256"], upload["size"]
+    await evidence.set_photo_verified(
+        tx.connection,
+        sha256,
+        size,
+        media_type=photo.media_type,
+        width=photo.width,
+        height=photo.height,
+        taken_at=photo.taken_at,
+        place=_sealed_place(services.keyring, photo.place),
+    )
+    EVIDENCE.labels("verified").inc()
+    items = await evidence.items_of_photos(tx.connection, [{"sha256": sha256, "size": size}])
+    await touch_items(tx, items)
+    await _tell(tx, services, items)
+    return await evidence.end_uploads_of_photo(tx.connection, sha256, size, upload["id"])
+
+
+async def _refuse(tx: Transaction, services: Services, upload: Row, code: str) -> Sequence[str]:
+    """Close one upload; the photo is refused unless other bytes made or may yet make it good."""
+    before = await _lock(tx, upload)
+    closed = await evidence.end_upload(tx.connection, upload["id"])
+    if closed is None:
+        return ()
+    if before != "verified":
+        others = await evidence.states_of_uploads(tx.connection, upload["sha256"], upload["size"])
+        await _move(tx, services, upload, before, state_after_refusal(others), code)
+    log.info("photo_refused", upload=str(upload["id"]), code=code)
+    return [closed]
+
+
+async def _give_up(tx: Transaction, services: Services, upload: Row) -> Sequence[str]:
+    """Nothing came before the address expired, or what had come is gone: the bytes are asked for again."""
+    if upload["state"] == "stored":
+        return await _refuse(tx, services, upload, "upload_missing")
+    before = await _lock(tx, upload)
+    lapsed = await evidence.lapse_upload(tx.connection, upload["id"])
+    others = await evidence.states_of_uploads(tx.connection, upload["sha256"], upload["size"])
+    if lapsed and before == "uploading" and not others:
+        await _move(tx, services, upload, before, "declared", None)
+    return ()
+
+
+async def _lock(tx: Transaction, upload: Row) -> State:
+    photos = [{"sha256": upload["sha256"], "size": upload["size"]}]
+    await evidence.lock_items_of_photos(tx.connection, photos)
+    (row,) = await evidence.lock_photos(tx.connection, photos)
+    return row["state"]
+
+
+async def _move(
+    tx: Transaction, services: Services, upload: Row, before: State, after: State, code: str | None
+) -> None:
+    refusal = code if after == "refused" else None
+    items = await move_photos(tx, [Change(upload["sha256"], upload["size"], before, after, refusal)])
+    await _tell(tx, services, items)
+
+
+async def _tell(tx: Transaction, services: Services, items: Sequence[UUID]) -> None:
+    """Reviews and cases that waited for a photo move on."""
+    from server.usecases.after_evidence import evidence_changed
+
+    if items:
+        await evidence_changed(tx, services, items)
+
+
+async def _discard(services: Services, object_keys: Sequence[str]) -> None:
+    for key in object_keys:
+        # An object that stays is found again as abandoned.
+        with suppress(StoreUnavailable):
+            await services.objects.delete(key)
+
+
+async def _compare(tx: Transaction, keyring: Keyring) -> None:
+    links = await evidence.lock_uncompared_links(tx.connection, _BATCH)
+    await evidence.set_flags(tx.connection, [_flags(keyring, link) for link in links])
+
+
+def _flags(keyring: Keyring, link: Row) -> dict[str, Any]:
+    flags = compare_claim(link["taken_at"], _opened_place(keyring, link["place"]), _claim(keyring, link))
+    return {
+        "item_id": link["item_id"],
+        "sha256": link["sha256"],
+        "size": link["size"],
+        "role": link["role"],
+        "flags": flags,
+    }
+
+
+def _claim(keyring: Keyring, link: Row) -> Claim:
+    """When and where the revision that brought the photo was written; for a step of a case, only when."""
+    owner = link["item_id"].bytes
+    secret = keyring.open_key(owner, link["wrapped"])
+    capture = unseal_values(secret, owner, link["sealed"]).get("capture")
+    fix = msgspec.convert(capture, Capture).position if capture else None
+    if fix is None:
+        return Claim(link["claimed_at"])
+    return Claim(link["claimed_at"], to_wgs84(fix.lon, fix.lat, fix.crs), fix.accuracy)
+
+
+def _sealed_place(keyring: Keyring, place: LonLat | None) -> bytes | None:
+    return keyring.seal_for(_PLACE, msgspec.json.encode(place).decode()) if place else None
+
+
+def _opened_place(keyring: Keyring, sealed: bytes | None) -> LonLat | None:
+    return msgspec.json.decode(keyring.unseal_for(_PLACE, sealed), type=LonLat) if sealed else None
