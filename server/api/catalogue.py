@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 
 from schemas.forms import localised
 from server.api.conditional import unless_held
@@ -16,9 +18,9 @@ from server.usecases.sessions import Caller
 @get("/catalogue", security=SECURITY, tags=["catalogue"], summary="事项目录 The catalogue of item types")
 async def catalogue(
     request: Request[Any, Any, Any],
-    services: Services,
-    caller: Caller,
-    lang: Literal["zh", "en"] | None = None,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    lang: FromQuery[Literal["zh", "en"] | None] = None,
 ) -> Response[dict[str, Any]]:
     """The current catalogue; with `lang`, in one language. The header Catalogue-Version names its version."""
     held = services.catalogue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import get
+from litestar.params import FromPath
 from msgspec import Struct
 
 from server.errors import CATALOGUE, Problem
@@ -18,7 +19,7 @@ class ErrorView(Struct, frozen=True):
 
 
 @get("/errors/{code:str}", tags=["operation"], summary="错误代码 An error code")
-async def error(code: str) -> ErrorView:
+async def error(code: FromPath[str]) -> ErrorView:
     """What a stable error code means; open to everybody."""
     if code not in CATALOGUE:
         raise Problem("not_found")

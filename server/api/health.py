@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import structlog
 from litestar import Request, Response, get
+from litestar.di import NamedDependency
 from msgspec import Struct
 
 from server.db import installation
@@ -40,7 +41,7 @@ async def live() -> Alive:
 
 
 @get("/health/ready", tags=["operation"], summary="就绪 Readiness")
-async def ready(request: Request[Any, Any, Any], services: Services) -> Response[Ready]:
+async def ready(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Ready]:
     """200 where database, schema and object store answer; else 503 not_ready, naming what failed."""
     checks = await _check(
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency
 
 from schemas.accounts import RegistryView
 from server.api.conditional import unless_held
@@ -16,7 +17,7 @@ from server.usecases.sessions import Caller
 
 @get("/registry", security=SECURITY, tags=["registry"], summary="网格 Grids of the caller's territory")
 async def registry(
-    request: Request[Any, Any, Any], services: Services, caller: Caller
+    request: Request[Any, Any, Any], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> Response[RegistryView]:
     """The current grids: id, code, name, community, outline, and whether the outline is synthetic."""
     answer = await registry_of(services, caller)

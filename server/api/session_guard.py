@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 
 from server.errors import Problem
 from server.services import Services
@@ -25,7 +26,7 @@ async def provide_services(request: Request[Any, Any, Any]) -> Services:
     return request.app.state.services
 
 
-async def provide_caller(request: Request[Any, Any, Any], services: Services) -> Caller:
+async def provide_caller(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Caller:
     """The dependency `caller`. Raises Problem: token_missing, token_unknown, token_expired; forbidden if revoked.
 
     A router with `opt=ADMITS_REVOKED` lets a revoked device in, to be told so there.
