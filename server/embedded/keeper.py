@@ -2,8 +2,8 @@
 
 import time
 
-from server.embedded.part import Part, ended_how
-from server.embedded.words import StartError, last_line, say
+from server.embedded.part import Part
+from server.embedded.words import StartError, say
 
 _STEADY_SECONDS = 10.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
@@ -34,21 +34,15 @@ class Keeper:
 
     def _delay_after_death(self, lived: float) -> float:
         self._early_deaths = self._early_deaths + 1 if lived < _STEADY_SECONDS else 1
-        how = ended_how(self.part.process) if self.part.process else ""
+        name, why = self.part.name, self.part.last_words()
         if self._early_deaths >= _DEATHS_TO_GIVE_UP:
-            raise self._hopeless(how)
+            raise StartError(
+                f"{name} 反复意外结束（{why}），服务器已停止；请处理后重新运行 onegrid up",
+                f"{name} keeps ending ({why}), so the server stops: mend it, then run onegrid up again",
+            )
         delay = min(_FIRST_DELAY * 2 ** (self._early_deaths - 1), _LONGEST_DELAY)
-        name = self.part.name
         say(
-            f"{name} 意外结束（{how}），{delay:g} 秒后重启",
-            f"{name} ended ({how}), restarting in {delay:g} s",
+            f"{name} 意外结束（{why}），{delay:g} 秒后重启",
+            f"{name} ended ({why}), restarting in {delay:g} s",
         )
         return delay
-
-    def _hopeless(self, how: str) -> StartError:
-        name, log = self.part.name, self.part.log
-        why = f"{how}：{last_line(log)}" if log else how
-        return StartError(
-            f"{name} 反复意外结束（{why}），服务器已停止；请按日志处理后重新运行 onegrid up",
-            f"{name} keeps ending ({why}), so the server stops: see the log, then run onegrid up again",
-        )

@@ -139,8 +139,14 @@ class Part:
         wait_telling(wait, settled, seconds, f"正在启动 {self.name}", f"starting {self.name}")
         if not self.has_ended() and self._answers():
             return
-        why = last_line(self.log) if self.log else ""
-        raise StartError(f"{self.name} 无法启动：{why}", f"{self.name} does not start: {why}")
+        why = self.last_words()
+        raise StartError(f"{self.name} 无法启动（{why}）", f"{self.name} does not start ({why})")
+
+    def last_words(self) -> str:
+        """How its process ended, if it did, and the last line of its log, if it has one of its own."""
+        how = ended_how(self.process) if self.process and self.has_ended() else ""
+        said = last_line(self.log) if self.log else ""
+        return ": ".join(filter(None, (how, said)))
 
 
 def stop(parts: Iterable[Part], wait: Wait, seconds: float) -> None:
