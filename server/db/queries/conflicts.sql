@@ -31,3 +31,64 @@ FROM jsonb_to_recordset($1) AS r (
 )
 ON CONFLICT (id) DO UPDATE SET version = notice.version + 1, open = excluded.open
 RETURNING id, user_id, kind, version, open;
+
+-- The conflicts that a person may see, by his grants ($1), oldest first, after a place in that order ($9, $10).
+-- name: select_conflicts
+WITH reach AS (
+    SELECT * FROM jsonb_to_recordset($1) AS g (
+        types text[], grid_id uuid, division_prefix text, author_id uuid, department text, organisation_prefix text
+    )
+)
+SELECT
+    c.*, i.type, i.version AS item_version, i.deleted, i.grid_id, l.code AS grid_code, k.wrapped, a.name AS author_name,
+    coalesce(d.name, '') AS device_name, s.name AS settler_name
+FROM conflict c
+JOIN item i ON i.id = c.item_id
+JOIN item_key k ON k.item_id = i.id
+JOIN users a ON a.id = c.author_id
+LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+LEFT JOIN device d ON d.id = c.device_id
+LEFT JOIN users s ON s.id = c.resolved_by
+WHERE c.id BETWEEN $2 AND $3
+    AND ($4::text IS NULL OR c.state = $4)
+    AND ($5::text IS NULL OR c.kind = $5)
+    AND ($6::text IS NULL OR i.type = $6)
+    AND ($7::text IS NULL OR l.code LIKE $7 || '%')
+    AND ($8::timestamptz IS NULL OR c.opened_at < $8)
+    AND ($9::timestamptz IS NULL OR (c.opened_at, c.id) > ($9, $10::uuid))
+    AND EXISTS (
+        SELECT FROM reach g
+        WHERE i.type = ANY(g.types)
+            AND (g.grid_id IS NULL OR g.grid_id = i.grid_id)
+            AND (g.division_prefix IS NULL OR l.code LIKE g.division_prefix || '%')
+            AND (g.author_id IS NULL OR g.author_id = i.author_id)
+            AND (g.department IS NULL OR EXISTS (
+                SELECT FROM cases h JOIN organisation o ON o.id = h.organisation_id OR o.id = ANY(h.assisting)
+                WHERE h.item_id = i.id AND o.department = g.department AND o.division LIKE g.organisation_prefix || '%'
+            ))
+    )
+ORDER BY c.opened_at, c.id
+LIMIT $11;
+
+-- name: lock_conflict
+SELECT * FROM conflict WHERE id = $1 FOR UPDATE;
+
+-- name: history_of_item
+SELECT r.*, u.name AS author_name, coalesce(d.name, '') AS device_name
+FROM revision r
+JOIN users u ON u.id = r.author_id
+LEFT JOIN device d ON d.id = r.device_id
+WHERE r.item_id = $1
+ORDER BY r.version;
+
+-- name: close_conflict
+UPDATE conflict SET
+    state = 'resolved', version = version + 1, resolved_at = $2, resolved_by = $3, take = $4, resolution_version = $5,
+    reason = $6
+WHERE id = $1;
+
+-- name: reopen_conflict
+UPDATE conflict SET
+    state = 'open', version = version + 1, resolved_at = NULL, resolved_by = NULL, take = NULL,
+    resolution_version = NULL, reason = NULL
+WHERE id = $1;
