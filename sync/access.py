@@ -22,9 +22,7 @@ FIELD_ROLES = frozenset({"grid_worker", "grid_chief"})
 PART_TIME = "part_time_worker"
 UNREADING_ROLES = frozenset({"administrator", "security_administrator", "auditor"})
 GRID_READERS = {"grid_workers": "grid_worker", "grid_chief": "grid_chief", "grid_adviser": "grid_adviser"}
-AREA_READERS = frozenset(
-    {"grid_adviser", "community", "street", "county_centre", "city_centre", "dispatcher"}
-)
+AREA_READERS = frozenset({"grid_adviser", "community", "street", "county_centre", "city_centre", "dispatcher"})
 OFFICE_TIERS = {
     "community": "community",
     "street": "street",
@@ -155,9 +153,7 @@ def device_streams(user_id: UUID, assignments: Iterable[Assignment]) -> list[str
     return sorted(keys)
 
 
-def item_streams(
-    facts: ItemFacts, item_type: ItemType, author_assignments: Iterable[Assignment]
-) -> list[str]:
+def item_streams(facts: ItemFacts, item_type: ItemType, author_assignments: Iterable[Assignment]) -> list[str]:
     """The keys of the streams that carry an item: its grid's, and its author's own if he has no other way."""
     held = tuple(author_assignments)
     keys: list[str] = []
@@ -221,9 +217,7 @@ def _same_county(held: Assignment, facts: ItemFacts) -> bool:
 
 
 def _is_held_by(reach: Reach, holder: Organisation) -> bool:
-    return reach.department == holder.department and holder.division.startswith(
-        reach.organisation_prefix or ""
-    )
+    return reach.department == holder.department and holder.division.startswith(reach.organisation_prefix or "")
 
 
 def readers_of(item_type: ItemType) -> frozenset[str]:

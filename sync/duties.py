@@ -34,9 +34,7 @@ class Actor(Struct, frozen=True):
     organisation_ids: frozenset[UUID] = frozenset()
 
 
-def may_review(
-    assignments: Iterable[Assignment], facts: ItemFacts, item_type: ItemType, step: ReviewStep
-) -> bool:
+def may_review(assignments: Iterable[Assignment], facts: ItemFacts, item_type: ItemType, step: ReviewStep) -> bool:
     """Whether a person's assignments make him the reader who reviews at this step, whoever wrote the item."""
     return any(_reviews(held, facts, item_type, step) for held in assignments)
 
@@ -57,9 +55,7 @@ def review_steps(
     return tuple(_raised(step, written_by, facts, item_type, departments) for step in steps)
 
 
-def case_actor(
-    user_id: UUID, assignments: Iterable[Assignment], facts: ItemFacts, item_type: ItemType
-) -> Actor:
+def case_actor(user_id: UUID, assignments: Iterable[Assignment], facts: ItemFacts, item_type: ItemType) -> Actor:
     """The capacities in which a person may act on the case of an item.
 
     Grid teams and dispatchers act on what they may read. Offices above decide on a case in their area even
@@ -111,9 +107,7 @@ def _raised(
     return step
 
 
-def _next_tier(
-    step: ReviewStep, item_type: ItemType, departments: Mapping[str, Department]
-) -> ReviewStep | None:
+def _next_tier(step: ReviewStep, item_type: ItemType, departments: Mapping[str, Department]) -> ReviewStep | None:
     above = _TIER_ORDER[_TIER_ORDER.index(step.tier) + 1 :]
     department = _department_named(step, item_type)
     if department is not None:

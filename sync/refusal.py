@@ -38,7 +38,5 @@ def reason_refusal(reason: str | None, known: frozenset[str], note: str | None =
     if reason not in known:
         return Refusal("reason_unknown", "原因代码不正确。", "There is no such reason here.", field="reason")
     if reason == "other" and not (note or "").strip():
-        return Refusal(
-            "note_needed", "选择「其他」须写明原因。", "The reason 'other' needs a note.", field="note"
-        )
+        return Refusal("note_needed", "选择「其他」须写明原因。", "The reason 'other' needs a note.", field="note")
     return None

@@ -66,7 +66,7 @@ ROLES = [
 def assignments(draw: st.DrawFn) -> Assignment:
     role = draw(st.sampled_from(ROLES))
     division = draw(st.sampled_from(list(DIVISIONS)))
-    if role in ("grid_worker", "grid_chief"):
+    if role in ("grid_worker", "grid_chief") or (role == "grid_adviser" and draw(st.booleans())):
         grid = draw(st.sampled_from(list(GRIDS)))
         return Assignment(role=role, grid_id=grid, division=GRIDS[grid][:12], valid_from=START)
     department = draw(st.sampled_from(DEPARTMENTS)) if role == "department_handler" else None
@@ -123,6 +123,8 @@ def is_reader(reader: str, user: UUID, one: Assignment, facts: ItemFacts, rules:
     if reader in ("grid_workers", "grid_chief"):
         role = {"grid_workers": "grid_worker", "grid_chief": "grid_chief"}[reader]
         return one.role == role and facts.grid_id is not None and one.grid_id == facts.grid_id
+    if reader == "grid_adviser" and one.grid_id is not None:
+        return one.role == reader and one.grid_id == facts.grid_id
     if reader in ("community", "street", "dispatcher", "grid_adviser", "county_centre", "city_centre"):
         return one.role == reader and inside(one.division, facts.grid_code)
     if reader == "lead_department":

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.catalogue import item_types, load
 from sync.access import (
@@ -123,6 +124,25 @@ def test_restricted_types_stay_with_their_departments_even_when_held() -> None:
     assert may_hold(TYPES["0703"], "jiaoyu")
     assert may_hold(TYPES["0401"], "shijian")
     assert not may_hold(TYPES["0502"], "gongan")
+
+
+def test_restriction_goes_before_readers() -> None:
+    narrowed = replace(TYPES["0501"], restricted_to=("sifa",))
+    police = at_desk("department_handler", COUNTY, "gongan")
+    justice = at_desk("department_handler", COUNTY, "sifa")
+    held = item("0501", OTHER, HERE, Organisation(UUID(int=52), "gongan", COUNTY))
+    assert reads(police, held)
+    assert not may_read(ME, (police,), held, narrowed)
+    assert may_read(ME, (justice,), held, narrowed)
+    assert not may_read(ME, (justice,), held, replace(narrowed, restricted_to=("gongan",)))
+
+
+def test_an_adviser_of_one_grid_does_not_read_its_neighbour() -> None:
+    adviser = in_grid("grid_adviser")
+    assert reads(adviser, item("0604"))
+    assert not reads(adviser, item("0604", grid=NEXT_DOOR))
+    assert reads(at_desk("grid_adviser", CODES[HERE][:12]), item("0604", grid=NEXT_DOOR))
+    assert not reads(adviser, item("0501"))
 
 
 def test_phones_carry_the_streams_of_their_grids() -> None:

@@ -262,6 +262,12 @@ def test_a_request_lapses_when_the_case_moves_on() -> None:
     assert world.do("attach", DESK, organisation=POLICE).asked is not None
 
 
+def test_a_request_lapses_when_another_organisation_gets_the_case() -> None:
+    world = World("0401").dispatched()
+    world.do("send_back", FIREMAN, reason="sb_wrong_department")
+    assert world.do("dispatch", DESK, organisation=POLICE).asked is None
+
+
 def test_an_extension_moves_the_deadline_once_approved() -> None:
     world = World("0401", "normal").signed()
     until = NOW + timedelta(days=9)

@@ -34,6 +34,13 @@ def test_office_hours(start: str, hours: float, due: str) -> None:
     assert add_working(local(start), hours, OFFICE, HOLIDAYS) == local(due)
 
 
+def test_the_zone_in_which_a_start_is_given_does_not_matter() -> None:
+    start = local("2025-06-18 20:00")
+    for offset in (-12, 0, 14):
+        given = start.astimezone(timezone(timedelta(hours=offset)))
+        assert add_working(given, 2, CITYOPS, HOLIDAYS) == local("2025-06-19 08:00")
+
+
 def test_the_national_day_week_is_skipped_and_the_shifted_saturday_is_worked() -> None:
     eve = local("2025-09-30 17:00")
     assert add_working(eve, 1, OFFICE, HOLIDAYS) == local("2025-10-09 09:00")
@@ -75,16 +82,12 @@ def test_accepting_runs_on_city_operations_and_responding_waits_for_dispatch() -
     assert due.respond_by is None
     assert due.handle_by == received + timedelta(hours=72)
     dispatched = local("2025-06-19 09:00")
-    assert deadlines(TYPES["0401"], "normal", received, dispatched, CATALOGUE).respond_by == local(
-        "2025-06-20 09:00"
-    )
+    assert deadlines(TYPES["0401"], "normal", received, dispatched, CATALOGUE).respond_by == local("2025-06-20 09:00")
 
 
 def test_the_calendar_stays_with_the_type() -> None:
     friday = local("2025-06-20 20:30")
-    assert deadlines(TYPES["0601"], "urgent", friday, friday, CATALOGUE).handle_by == local(
-        "2025-06-21 10:30"
-    )
+    assert deadlines(TYPES["0601"], "urgent", friday, friday, CATALOGUE).handle_by == local("2025-06-21 10:30")
 
 
 def test_what_closes_on_submission_and_records_have_nobody_to_respond() -> None:
@@ -96,12 +99,10 @@ def test_what_closes_on_submission_and_records_have_nobody_to_respond() -> None:
 
 
 def test_working_between_counts_nothing_backwards() -> None:
-    assert working_between(
-        local("2025-06-18 11:00"), local("2025-06-18 15:00"), OFFICE, HOLIDAYS
-    ) == timedelta(hours=1, minutes=30)
-    assert (
-        working_between(local("2025-06-18 15:00"), local("2025-06-18 11:00"), OFFICE, HOLIDAYS) == timedelta()
+    assert working_between(local("2025-06-18 11:00"), local("2025-06-18 15:00"), OFFICE, HOLIDAYS) == timedelta(
+        hours=1, minutes=30
     )
+    assert working_between(local("2025-06-18 15:00"), local("2025-06-18 11:00"), OFFICE, HOLIDAYS) == timedelta()
 
 
 def test_what_cannot_be_counted_is_refused() -> None:
