@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error
+from urllib3.response import BaseHTTPResponse
 
 from server.settings import Settings
 
@@ -27,7 +28,6 @@ T = TypeVar("T")
 _THREADS = 8
 _CHUNK = 64 * 1024
 _MISSING = {"NoSuchKey", "NoSuchObject", "NotFound"}
-_OURS_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 class StoreUnavailable(Exception):
@@ -135,12 +135,13 @@ class ObjectStore:
             return
         try:
             self._inner.make_bucket(self._bucket)
-        except S3Error as error:
-            if error.code not in _OURS_ALREADY:
+        except MinioException:
+            # Another process may have made it meanwhile, and stores differ in how they say so.
+            if not self._inner.bucket_exists(self._bucket):
                 raise
 
     def _read(self, key: str, max_bytes: int) -> bytes:
-        response = self._inner.get_object(bucket_name=self._bucket, object_name=key)
+        response = self._get(key)
         try:
             taken = bytearray()
             for chunk in response.stream(_CHUNK):
@@ -151,6 +152,14 @@ class ObjectStore:
         finally:
             response.close()
             response.release_conn()
+
+    def _get(self, key: str) -> BaseHTTPResponse:
+        try:
+            return self._inner.get_object(bucket_name=self._bucket, object_name=key)
+        except InvalidResponseError:
+            # The client reads no error that is called text/xml, as rclone does; to HEAD it knows the answer.
+            self._inner.stat_object(bucket_name=self._bucket, object_name=key)
+            raise
 
     def _older_than(self, prefix: str, moment: datetime, limit: int) -> list[StoredObject]:
         found: list[StoredObject] = []

@@ -36,8 +36,8 @@ log = structlog.get_logger()
 
 _BATCH = 200
 _PLACE = "photo place"
-# Longer than any address to PUT to is valid.
-_ABANDONED_AFTER = timedelta(hours=25)
+ABANDONED_AFTER = timedelta(hours=25)
+"""Longer than any address to PUT to is valid."""
 
 
 async def check_upload(services: Services, upload_id: UUID) -> None:
@@ -81,9 +81,9 @@ async def compare_claims(services: Services) -> None:
     await services.database.write(partial(_compare, keyring=services.keyring))
 
 
-async def discard_abandoned(services: Services) -> int:
-    """Remove incoming objects that no upload needs any more; returns how many."""
-    moment = datetime.now(UTC) - _ABANDONED_AFTER
+async def discard_abandoned(services: Services, after: timedelta = ABANDONED_AFTER) -> int:
+    """Remove incoming objects of this age that no upload needs any more; returns how many."""
+    moment = datetime.now(UTC) - after
     found = [entry.key for entry in await services.objects.older_than("incoming/", moment, _BATCH)]
     async with services.database.read() as connection:
         live = await evidence.live_uploads(connection, found)
