@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from asyncio import timeout
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +18,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from server.logs import failure
 from server.metrics import REQUEST_SECONDS, REQUESTS
 
+_DRAINED_BYTES = 64 * 1024 * 1024
+_DRAIN_SECONDS = 2.0
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -33,13 +37,13 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seen = _Seen(scope, send)
+        seen = _Seen(scope, receive, send)
         scope["state"]["request_id"] = seen.request_id
         if seen.method == "HEAD":
             scope["method"] = "GET"
         with structlog.contextvars.bound_contextvars(request_id=seen.request_id):
             try:
-                await self._app(scope, receive, seen.send)
+                await self._app(scope, seen.receive, seen.send)
             except Exception as error:
                 _log.error("answer_broken_off", **failure(error))
                 raise
@@ -50,18 +54,27 @@ class AccessLog:
 class _Seen:
     """What is noted about one request while it is answered."""
 
-    def __init__(self, scope: Any, send: Send) -> None:
+    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
         self._scope = scope
+        self._receive = receive
         self._send = send
+        self._body_ended = False
         self._began = perf_counter()
         self._status = 500
         self._bytes = 0
         self.method: str = scope["method"]
         self.request_id = _request_id(scope["headers"])
 
+    async def receive(self) -> Any:
+        message = await self._receive()
+        self._body_ended = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            if self._status >= 400:
+                await self._drain()
             headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
             message = {**message, "headers": headers}  # pyright: ignore[reportAssignmentType]
         elif message["type"] == "http.response.body":
@@ -69,6 +82,19 @@ class _Seen:
                 message = {**message, "body": b""}  # pyright: ignore[reportAssignmentType]
             self._bytes += len(message.get("body", b""))
         await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read on for a while: a client that is still sending when the connection closes never sees its answer.
+
+        One that asked before sending (Expect: 100-continue) is not told to send what is not wanted.
+        """
+        if any(name == b"expect" for name, _ in self._scope["headers"]):
+            return
+        left = _DRAINED_BYTES
+        with suppress(TimeoutError):
+            async with timeout(_DRAIN_SECONDS):
+                while not self._body_ended and left > 0:
+                    left -= len((await self.receive()).get("body", b""))
 
     def finish(self) -> None:
         seconds = perf_counter() - self._began

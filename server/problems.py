@@ -136,23 +136,23 @@ def _own_headers(problem: Problem) -> dict[str, str]:
 def _answer_invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     extra: Any = error.extra
     first: dict[str, Any] = extra[0] if isinstance(extra, list) and extra else {}
-    message = str(first.get("message", ""))
-    harmless = message.partition(" - at ")[0] if message.startswith(_HARMLESS) else ""
-    name = str(first.get("key", ""))
-    # What stands for the whole body is called `data` by the framework only.
-    name = "" if name == "data" else name.removeprefix("data.")
-    if not name and "`" in harmless:
-        name = harmless.split("`")[1] if harmless.startswith("Object missing") else ""
-    where_zh, where_en = (f" {name} ", f" {name}") if name else ("", "")
-    return problem_response(
-        request,
-        Problem(
-            "parameter_invalid",
-            field=name or None,
-            detail_zh=f"参数{where_zh}不正确。",
-            detail_en=f"The parameter{where_en} is not valid. {harmless}".rstrip() if name else None,
-        ),
+    message = str(first.get("message", "")).partition(" - at ")[0]
+    expected = f" {message}." if message.startswith(_HARMLESS) else ""
+    name = _parameter_name(str(first.get("key", "")), message)
+    problem = Problem(
+        "parameter_invalid",
+        field=name or None,
+        detail_zh=f"参数 {name} 不正确。" if name else None,
+        detail_en=f"The parameter {name} is not valid.{expected}" if name else f"The body is not valid.{expected}",
     )
+    return problem_response(request, problem)
+
+
+def _parameter_name(key: str, message: str) -> str:
+    """The name as the client knows it: the framework calls the whole body `data`."""
+    if key != "data":
+        return key.removeprefix("data.")
+    return message.split("`")[1] if message.startswith("Object missing") else ""
 
 
 def _answer_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from litestar import Request
+from litestar import Request, Router
+from litestar._openapi.plugin import handle_schema_path_not_found  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
@@ -26,6 +27,16 @@ _TAGS = [
     Tag("case", "案件 Cases"),
     Tag("operation", "运行 Health and metrics"),
 ]
+
+
+class _SchemaRouter(Router):
+    """Without the framework's HTML page for unknown paths: these are refused like all others."""
+
+    def register(self, value: Any) -> list[Any]:
+        """Take every handler but that one."""
+        if getattr(value, "fn", None) is handle_schema_path_not_found:
+            return []
+        return list(super().register(value))
 
 
 class _Completed(JsonRenderPlugin):
@@ -82,7 +93,7 @@ def config(version: str) -> OpenAPIConfig:
         version=version,
         summary="城市网格员的离线优先同步服务 Offline-first sync for city grid workers",
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        path="/schema",
+        openapi_router=_SchemaRouter("/schema", route_handlers=[], include_in_schema=False),
         servers=[Server(url="/")],
         tags=_TAGS,
         use_handler_docstrings=True,

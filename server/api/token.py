@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, Router, post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from schemas.accounts import PasswordGrant, RefreshGrant, TokenPair
 from server.api.session_guard import request_id
@@ -15,7 +16,7 @@ from server.usecases import sessions
 
 @post("/token", status_code=200, tags=["enrolment"], summary="取得令牌 Get tokens")
 async def token(
-    request: Request[Any, Any, Any], services: NamedDependency[Services], data: RefreshGrant | PasswordGrant
+    request: Request[Any, Any, Any], services: NamedDependency[Services], data: JSONBody[RefreshGrant | PasswordGrant]
 ) -> TokenPair:
     """A pair for a phone number and password, or the next pair for a refresh token.
 

@@ -48,7 +48,7 @@ async def enrol(client: httpx.AsyncClient, code: str, install: str = "installati
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == status, answer.text[:300]
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["code"] == code
