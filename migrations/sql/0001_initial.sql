@@ -397,6 +397,9 @@ CREATE INDEX upload_due ON upload (check_after) WHERE state <> 'done';
 
 -- Review and case -----------------------------------------------------------------------------------------
 
+-- `authors` wrote what is not approved yet; `answers` is whose to-do a return becomes. `asked_by` and `asked_tier` are
+-- the reader who is to decide now, null if nobody is; departments are written out as department:<code>. `note` and
+-- `notes` may quote what they are about, so they are sealed under the item's key.
 CREATE TABLE review (
     item_id uuid PRIMARY KEY REFERENCES item,
     version integer NOT NULL,
@@ -404,68 +407,84 @@ CREATE TABLE review (
     state text NOT NULL CHECK (state IN ('pending', 'approved', 'returned')),
     level integer NOT NULL,
     steps jsonb NOT NULL,
-    approvals jsonb NOT NULL DEFAULT '[]',
-    sampled boolean NOT NULL DEFAULT false,
-    waits_for_evidence boolean NOT NULL DEFAULT false,
+    authors uuid[] NOT NULL,
+    answers uuid NOT NULL REFERENCES users,
+    approvals jsonb NOT NULL,
+    sampled boolean NOT NULL,
+    waits_for_evidence boolean NOT NULL,
     reason text,
+    note bytea,
     notes bytea,
     approved_version integer,
     approved_rev bigint,
+    asked_by text,
+    asked_tier text,
+    urgency_level smallint NOT NULL,
     submitted_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL
 );
 
-CREATE INDEX review_pending ON review (submitted_at, item_id) WHERE state = 'pending';
+CREATE INDEX review_queue ON review (urgency_level, submitted_at, item_id) WHERE asked_by IS NOT NULL;
 
+-- `actor_id` is null where nobody was asked and the photos decided.
 CREATE TABLE review_step (
     item_id uuid NOT NULL REFERENCES item,
     seq integer NOT NULL,
     version integer NOT NULL,
-    action text NOT NULL,
+    action text NOT NULL
+        CHECK (action IN ('submitted', 'resubmitted', 'approved', 'returned', 'undone')),
     level integer NOT NULL,
     actor_id uuid,
     reason text,
+    note bytea,
     notes bytea,
     at timestamptz NOT NULL,
     PRIMARY KEY (item_id, seq)
 );
 
+-- `reopened_at` is the database's own clock: a photo from after the work counts only where it was linked later.
 CREATE TABLE cases (
     item_id uuid PRIMARY KEY REFERENCES item,
     state text NOT NULL,
+    urgency text NOT NULL,
+    urgency_level smallint NOT NULL,
     department text NOT NULL,
     organisation_id uuid REFERENCES organisation,
-    tier text,
-    assisting uuid[] NOT NULL DEFAULT '{}',
+    assisting uuid[] NOT NULL,
     asked jsonb,
-    urgency text NOT NULL,
+    held jsonb,
+    escalated_to text,
     accept_by timestamptz,
     respond_by timestamptz,
     handle_by timestamptz,
+    year_flagged boolean NOT NULL,
     opened_at timestamptz NOT NULL,
+    reopened_at timestamptz,
     dispatched_at timestamptz,
     signed_at timestamptz,
     handled_at timestamptz,
     handled_by uuid,
     closed_at timestamptz,
-    waiver text,
+    waiver bytea,
     changed_at timestamptz NOT NULL
 );
 
-CREATE INDEX cases_state ON cases (state, opened_at, item_id);
+CREATE INDEX cases_queue ON cases (state, urgency_level, opened_at, item_id);
 
 CREATE INDEX cases_organisation ON cases (organisation_id, state);
 
+-- `from_state` is null where the case begins; `actor_id` where the server acted by itself.
 CREATE TABLE case_step (
     item_id uuid NOT NULL REFERENCES item,
     seq integer NOT NULL,
     action text NOT NULL,
-    from_state text NOT NULL,
+    from_state text,
     to_state text NOT NULL,
     actor_id uuid,
-    organisation_id uuid,
+    organisation_id uuid REFERENCES organisation,
     reason text,
     note bytea,
+    detail jsonb NOT NULL,
     at timestamptz NOT NULL,
     PRIMARY KEY (item_id, seq)
 );

@@ -1,0 +1,67 @@
+-- name: cases_of_items
+SELECT c.*, (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'department', o.department, 'division', o.division)), '[]')
+    FROM organisation o
+    WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
+) AS organisations
+FROM cases c
+WHERE c.item_id = ANY($1::uuid[]);
+
+-- name: upsert_cases
+INSERT INTO cases (
+    item_id, state, urgency, urgency_level, department, organisation_id, assisting, asked, held, escalated_to,
+    accept_by, respond_by, handle_by, year_flagged, opened_at, dispatched_at, signed_at, handled_at, handled_by,
+    closed_at, waiver, changed_at
+)
+SELECT
+    r.item_id, r.state, r.urgency, r.urgency_level, r.department, r.organisation_id, r.assisting, r.asked, r.held,
+    r.escalated_to, r.accept_by, r.respond_by, r.handle_by, r.year_flagged, r.opened_at, r.dispatched_at, r.signed_at,
+    r.handled_at, r.handled_by, r.closed_at, r.waiver, r.changed_at
+FROM jsonb_to_recordset($1) AS r (
+    item_id uuid, state text, urgency text, urgency_level smallint, department text, organisation_id uuid,
+    assisting uuid[], asked jsonb, held jsonb, escalated_to text, accept_by timestamptz, respond_by timestamptz,
+    handle_by timestamptz, year_flagged boolean, opened_at timestamptz, dispatched_at timestamptz,
+    signed_at timestamptz, handled_at timestamptz, handled_by uuid, closed_at timestamptz, waiver bytea,
+    changed_at timestamptz
+)
+ON CONFLICT (item_id) DO UPDATE SET
+    state = excluded.state, urgency = excluded.urgency, urgency_level = excluded.urgency_level,
+    department = excluded.department, organisation_id = excluded.organisation_id, assisting = excluded.assisting,
+    asked = excluded.asked, held = excluded.held, escalated_to = excluded.escalated_to,
+    accept_by = excluded.accept_by, respond_by = excluded.respond_by, handle_by = excluded.handle_by,
+    year_flagged = excluded.year_flagged, opened_at = excluded.opened_at,
+    reopened_at = CASE
+        WHEN excluded.state = 'reopened' AND cases.state <> 'reopened' THEN clock_timestamp() ELSE cases.reopened_at
+    END,
+    dispatched_at = excluded.dispatched_at, signed_at = excluded.signed_at, handled_at = excluded.handled_at,
+    handled_by = excluded.handled_by, closed_at = excluded.closed_at, waiver = excluded.waiver,
+    changed_at = excluded.changed_at;
+
+-- The items are locked, so no other step can take the number.
+-- name: insert_case_steps
+INSERT INTO case_step (
+    item_id, seq, action, from_state, to_state, actor_id, organisation_id, reason, note, detail, at
+)
+SELECT
+    r.item_id,
+    (SELECT coalesce(max(s.seq), 0) FROM case_step s WHERE s.item_id = r.item_id)
+        + row_number() OVER (PARTITION BY r.item_id ORDER BY r.place),
+    r.action, r.from_state, r.to_state, r.actor_id, r.organisation_id, r.reason, r.note, r.detail, r.at
+FROM ROWS FROM (jsonb_to_recordset($1) AS (
+    item_id uuid, action text, from_state text, to_state text, actor_id uuid, organisation_id uuid, reason text,
+    note bytea, detail jsonb, at timestamptz
+)) WITH ORDINALITY AS r (
+    item_id, action, from_state, to_state, actor_id, organisation_id, reason, note, detail, at, place
+);
+
+-- A photo from after the work counts for the present round of the case alone.
+-- name: verified_photos
+SELECT l.item_id, l.sha256, l.size, l.role
+FROM evidence_link l
+JOIN evidence e USING (sha256, size)
+LEFT JOIN cases c ON c.item_id = l.item_id
+WHERE l.item_id = ANY($1::uuid[]) AND e.state = 'verified'
+    AND (l.role = 'report' OR c.reopened_at IS NULL OR l.linked_at > c.reopened_at);
+
+-- name: organisations_above
+SELECT id, department, division FROM organisation WHERE department = ANY($1::text[]) AND division = ANY($2::text[]);

@@ -1,0 +1,45 @@
+-- name: reviews_of_items
+SELECT * FROM review WHERE item_id = ANY($1::uuid[]);
+
+-- name: upsert_reviews
+INSERT INTO review (
+    item_id, version, rev, state, level, steps, authors, answers, approvals, sampled, waits_for_evidence, reason, note,
+    notes, approved_version, approved_rev, asked_by, asked_tier, urgency_level, submitted_at, changed_at
+)
+SELECT
+    r.item_id, r.version, r.rev, r.state, r.level, r.steps, r.authors, r.answers, r.approvals, r.sampled,
+    r.waits_for_evidence, r.reason, r.note, r.notes, r.approved_version, r.approved_rev, r.asked_by, r.asked_tier,
+    r.urgency_level, r.submitted_at, r.changed_at
+FROM jsonb_to_recordset($1) AS r (
+    item_id uuid, version integer, rev bigint, state text, level integer, steps jsonb, authors uuid[], answers uuid,
+    approvals jsonb, sampled boolean, waits_for_evidence boolean, reason text, note bytea, notes bytea,
+    approved_version integer, approved_rev bigint, asked_by text, asked_tier text, urgency_level smallint,
+    submitted_at timestamptz, changed_at timestamptz
+)
+ON CONFLICT (item_id) DO UPDATE SET
+    version = excluded.version, rev = excluded.rev, state = excluded.state, level = excluded.level,
+    steps = excluded.steps, authors = excluded.authors, answers = excluded.answers, approvals = excluded.approvals,
+    sampled = excluded.sampled, waits_for_evidence = excluded.waits_for_evidence, reason = excluded.reason,
+    note = excluded.note, notes = excluded.notes, approved_version = excluded.approved_version,
+    approved_rev = excluded.approved_rev, asked_by = excluded.asked_by, asked_tier = excluded.asked_tier,
+    urgency_level = excluded.urgency_level, submitted_at = excluded.submitted_at, changed_at = excluded.changed_at;
+
+-- The items are locked, so no other step can take the number.
+-- name: insert_review_steps
+INSERT INTO review_step (item_id, seq, version, action, level, actor_id, reason, note, notes, at)
+SELECT
+    r.item_id,
+    (SELECT coalesce(max(s.seq), 0) FROM review_step s WHERE s.item_id = r.item_id)
+        + row_number() OVER (PARTITION BY r.item_id ORDER BY r.place),
+    r.version, r.action, r.level, r.actor_id, r.reason, r.note, r.notes, r.at
+FROM ROWS FROM (jsonb_to_recordset($1) AS (
+    item_id uuid, version integer, action text, level integer, actor_id uuid, reason text, note bytea, notes bytea,
+    at timestamptz
+)) WITH ORDINALITY AS r (item_id, version, action, level, actor_id, reason, note, notes, at, place);
+
+-- name: assignments_of_users
+SELECT a.user_id, a.role, a.grid_id, coalesce(l.community, a.division) AS division, a.department, a.valid_from, a.valid_to
+FROM assignment a
+LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
+WHERE a.user_id = ANY($1::uuid[]) AND a.valid_from <= $2 AND (a.valid_to IS NULL OR a.valid_to > $2)
+ORDER BY a.id;

@@ -1,0 +1,264 @@
+"""Where items stand between report and closed case: loaded, moved on and stored for many at once.
+
+Whoever moves a standing holds the lock of its item; reviews and cases have no locks of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from schemas.forms import CompiledType
+from server.db import cases, reviews
+from server.db.database import Connection, Transaction
+from server.services import Services
+from server.usecases.sealed_items import photos_of
+from server.usecases.standing_rows import (
+    case_row,
+    case_state,
+    review_row,
+    review_state,
+    seal_text,
+    urgency_level,
+)
+from sync.access import ItemFacts, Organisation
+from sync.case_state import CaseState, Circumstances, route
+from sync.items import ItemState
+from sync.review import ReviewState
+from sync.rules import Ruling, apply_rules, photos_needed
+
+_PREFIXES = (4, 6, 9, 12)
+# What the server does by itself with a reported case, by the state it ends in.
+_BY_ITSELF = {
+    "reported": (),
+    "dispatched": (("accept", "accepted"), ("dispatch", "dispatched")),
+    "closed": (("close", "closed"),),
+}
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """An item, its submission and its case, and what decides how they go on.
+
+    `answers`: whose to-do a return becomes. `report_verified`, `close_verified`: verified photos by role. `nearest`:
+    the organisation that a case of direct dispatch goes to.
+    """
+
+    item: ItemState
+    secret: bytes
+    compiled: CompiledType
+    ruling: Ruling
+    facts: ItemFacts
+    review: ReviewState | None = None
+    answers: UUID | None = None
+    submitted_at: datetime | None = None
+    case: CaseState | None = None
+    report_verified: int = 0
+    close_verified: int = 0
+    nearest: Organisation | None = None
+
+    def evidence_verified(self) -> bool:
+        """Whether no photo is lacking that approval needs; what was fixed on the spot needs those from after too."""
+        fixed, urgency, item_type = self.ruling.fixed_on_site, self.ruling.urgency, self.compiled.type
+        close = photos_needed(item_type, urgency, fixed, "close") if fixed else 0
+        report = photos_needed(item_type, urgency, fixed, "report")
+        return self.report_verified >= report and self.close_verified >= close
+
+    def circumstances(self, services: Services, now: datetime) -> Circumstances:
+        """What the world says to its case now."""
+        return Circumstances(
+            item_type=self.compiled.type,
+            catalogue=services.catalogue.source,
+            now=now,
+            review_approved=self.review is not None and self.review.state == "approved",
+            report_verified=self.report_verified,
+            close_verified=self.close_verified,
+        )
+
+
+class Moved(Struct, frozen=True):
+    """A standing before and after, and the steps that lie between; steps as `review_step` and `case_step` make them."""
+
+    before: Standing
+    after: Standing
+    review_steps: Sequence[dict[str, Any]] = ()
+    case_steps: Sequence[dict[str, Any]] = ()
+
+
+async def load_standings(
+    connection: Connection, services: Services, items: Sequence[tuple[ItemState, bytes]]
+) -> list[Standing]:
+    """The standings of these items, given with their keys, in the same order."""
+    ids = [item.id for item, _ in items]
+    known = {row["item_id"]: row for row in await reviews.reviews_of_items(connection, ids)}
+    opened = {row["item_id"]: row for row in await cases.cases_of_items(connection, ids)}
+    verified = await _verified(connection, services, items)
+    bare = [_bare(services, item, secret, opened.get(item.id)) for item, secret in items]
+    offices = await _direct_offices(connection, bare)
+    return [
+        Standing(
+            item=one.item,
+            secret=one.secret,
+            compiled=one.compiled,
+            ruling=one.ruling,
+            facts=one.facts,
+            case=one.case,
+            review=review_state(known[one.item.id], one.secret) if one.item.id in known else None,
+            answers=known[one.item.id]["answers"] if one.item.id in known else None,
+            submitted_at=known[one.item.id]["submitted_at"] if one.item.id in known else None,
+            report_verified=verified.get((one.item.id, "report"), 0),
+            close_verified=verified.get((one.item.id, "close"), 0),
+            nearest=route(offices, one.ruling.department, one.facts.grid_code),
+        )
+        for one in bare
+    ]
+
+
+def _bare(services: Services, item: ItemState, secret: bytes, case: Any) -> Standing:
+    compiled = services.catalogue.types[item.type]
+    state = case_state(case, secret) if case else None
+    lead = (state.organisation,) if state and state.organisation else ()
+    return Standing(
+        item=item,
+        secret=secret,
+        compiled=compiled,
+        ruling=apply_rules(compiled.type, item.fields, item.urgency),
+        facts=ItemFacts(
+            type=item.type,
+            grid_id=item.grid_id,
+            grid_code=services.registry.code(item.grid_id) or "",
+            author_id=item.author_id,
+            holders=(*lead, *state.assisting) if state else (),
+        ),
+        case=state,
+    )
+
+
+async def _verified(
+    connection: Connection, services: Services, items: Sequence[tuple[ItemState, bytes]]
+) -> dict[tuple[UUID, str], int]:
+    """How many verified photos of each role an item has; of the report, only those its form still names."""
+    named = {item.id: _named(services, item) for item, _ in items}
+    counts: dict[tuple[UUID, str], int] = {}
+    for row in await cases.verified_photos(connection, list(named)):
+        item_id, role = row["item_id"], row["role"]
+        if role == "close" or (row["sha256"].hex(), row["size"]) in named[item_id]:
+            counts[item_id, role] = counts.get((item_id, role), 0) + 1
+    return counts
+
+
+def _named(services: Services, item: ItemState) -> set[tuple[str, int]]:
+    photos = photos_of(item, services.catalogue.types[item.type].photo_field)
+    return {(photo["sha256"], photo["size"]) for photo in photos if photo["role"] == "report"}
+
+
+async def _direct_offices(connection: Connection, standings: Iterable[Standing]) -> list[Organisation]:
+    """The organisations that cases of direct dispatch may go to."""
+    direct = [one for one in standings if one.compiled.type.dispatch_by == "direct" and one.ruling.dispatch]
+    departments = {one.ruling.department for one in direct}
+    divisions = {above for one in direct for above in divisions_above(one.facts.grid_code)}
+    if not divisions:
+        return []
+    return await cases.organisations_above(connection, sorted(departments), sorted(divisions))
+
+
+def divisions_above(grid_code: str) -> list[str]:
+    """The codes of community, street, county and city that a grid lies in."""
+    return [grid_code[:length].ljust(12, "0") for length in _PREFIXES] if grid_code else []
+
+
+async def store_moves(tx: Transaction, services: Services, moves: Sequence[Moved], now: datetime) -> None:
+    """Write what changed, one statement a table; the caller moves the items' entries."""
+    catalogue = services.catalogue.source
+    changed = [
+        _review_row(services, one.after, one.after.review, now)
+        for one in moves
+        if one.after.review is not None and one.after.review != one.before.review
+    ]
+    await reviews.upsert_reviews(tx.connection, changed)
+    await reviews.insert_review_steps(tx.connection, [step for one in moves for step in one.review_steps])
+    rows = [
+        case_row(one.after.item.id, one.after.case, catalogue, one.after.secret, now)
+        for one in moves
+        if one.after.case is not None and one.after.case != one.before.case
+    ]
+    await cases.upsert_cases(tx.connection, rows)
+    await cases.insert_case_steps(tx.connection, [step for one in moves for step in one.case_steps])
+
+
+def _review_row(services: Services, standing: Standing, review: ReviewState, now: datetime) -> dict[str, Any]:
+    return review_row(standing.item.id, review, standing.compiled.type, standing.secret) | {
+        "answers": standing.answers,
+        "urgency_level": urgency_level(services.catalogue.source, standing.item.urgency),
+        "submitted_at": standing.submitted_at,
+        "changed_at": now,
+    }
+
+
+def review_step(
+    standing: Standing, review: ReviewState, action: str, actor_id: UUID | None, level: int, now: datetime
+) -> dict[str, Any]:
+    """One step of a review; its reason and notes are those of the submission as it now stands."""
+    row = review_row(standing.item.id, review, standing.compiled.type, standing.secret)
+    return {key: row[key] for key in ("item_id", "version", "reason", "note", "notes")} | {
+        "action": action,
+        "level": level,
+        "actor_id": actor_id,
+        "at": now,
+    }
+
+
+def case_step(
+    standing: Standing,
+    action: str,
+    states: tuple[str | None, str],
+    now: datetime,
+    *,
+    actor_id: UUID | None = None,
+    reason: str | None = None,
+    note: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One step of a case from a state to a state, with the organisation that then holds it."""
+    holder = standing.case.organisation if standing.case else None
+    return {
+        "item_id": standing.item.id,
+        "action": action,
+        "from_state": states[0],
+        "to_state": states[1],
+        "actor_id": actor_id,
+        "organisation_id": holder.id if holder else None,
+        "reason": reason,
+        "note": seal_text(standing.item.id, note, standing.secret),
+        "detail": detail or {},
+        "at": now,
+    }
+
+
+def steps_by_itself(before: CaseState | None, after: Standing, now: datetime) -> Iterator[dict[str, Any]]:
+    """What the server did with a case by itself, from the state it found it in."""
+    state = before.state if before else None
+    if after.case is None or after.case.state == state:
+        return
+    if state != "reported":
+        yield case_step(after, "report", (state, "reported"), now)
+    state = "reported"
+    for action, to_state in _BY_ITSELF[after.case.state]:
+        yield case_step(after, action, (state, to_state), now)
+        state = to_state
+
+
+def returned_notice(standing: Standing, now: datetime, *, is_open: bool) -> dict[str, Any]:
+    """The to-do that a return is to whoever is to correct the item."""
+    return {
+        "id": uuid5(standing.item.id, f"returned {standing.answers}"),
+        "user_id": standing.answers,
+        "kind": "todo",
+        "code": "returned",
+        "item_id": standing.item.id,
+        "open": is_open,
+        "created_at": now,
+    }

@@ -1,0 +1,124 @@
+"""Revisions become submissions and cases, in the transaction that stores them: for all of a set at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from server.db import items, reviews
+from server.db.database import Transaction
+from server.services import Services
+from server.usecases.feeding import FeedWrite, writes_for_notices
+from server.usecases.standings import (
+    Moved,
+    Standing,
+    load_standings,
+    returned_notice,
+    review_step,
+    steps_by_itself,
+    store_moves,
+)
+from sync.access import FIELD_ROLES, PART_TIME, Assignment
+from sync.case_state import CaseState
+from sync.cases import advance, open_case, revised
+from sync.duties import review_steps
+from sync.items import ItemState
+from sync.review import ReviewState, Submission, authors_of, is_sampled, submit
+
+
+class Submitted(Struct, frozen=True):
+    """An item's new head, its key, and who wrote the revision."""
+
+    item: ItemState
+    secret: bytes
+    author_id: UUID
+
+
+async def submit_revisions(
+    tx: Transaction, services: Services, submitted: Sequence[Submitted], now: datetime
+) -> list[FeedWrite]:
+    """Begin reviews anew, open or revise cases, and close the to-dos of what was corrected.
+
+    Called after heads, revisions and photos were written, with the items locked. Returns the entries of to-dos; those
+    of the items are the caller's.
+    """
+    if not submitted:
+        return []
+    standings = await load_standings(tx.connection, services, [(one.item, one.secret) for one in submitted])
+    held = await _assignments(tx, submitted, standings, now)
+    moves = [
+        _submitted(services, standing, one.author_id, held, now)
+        for standing, one in zip(standings, submitted, strict=True)
+        if not one.item.deleted
+    ]
+    await store_moves(tx, services, moves, now)
+    returned = [one for one in standings if one.review and one.review.state == "returned"]
+    notices = [returned_notice(one, now, is_open=False) for one in returned]
+    return writes_for_notices(await items.upsert_notices(tx.connection, notices))
+
+
+async def _assignments(
+    tx: Transaction, submitted: Sequence[Submitted], standings: Sequence[Standing], now: datetime
+) -> dict[UUID, tuple[Assignment, ...]]:
+    """What everyone who wrote something unapproved is assigned to."""
+    users = {author for one in standings if one.review for author in one.review.authors}
+    users |= {one.author_id for one in submitted}
+    held: dict[UUID, tuple[Assignment, ...]] = dict.fromkeys(users, ())
+    for row in await reviews.assignments_of_users(tx.connection, sorted(users), now):
+        fields = dict(row)
+        held[fields.pop("user_id")] += (Assignment(**fields),)
+    return held
+
+
+def _submitted(
+    services: Services,
+    standing: Standing,
+    author_id: UUID,
+    held: Mapping[UUID, tuple[Assignment, ...]],
+    now: datetime,
+) -> Moved:
+    """The submission of one revision, then the case, which may wait for that submission."""
+    review = _review(services, standing, author_id, held)
+    answers = _answers(standing, author_id, held[author_id])
+    reviewed = replace(standing, review=review, answers=answers, submitted_at=now)
+    after = replace(reviewed, case=_case(services, reviewed, now))
+    again = standing.review is not None and standing.review.state == "returned"
+    steps = [review_step(after, review, "resubmitted" if again else "submitted", author_id, review.level, now)]
+    if review.state == "approved":
+        steps.append(review_step(after, review, "approved", None, 0, now))
+    return Moved(standing, after, steps, list(steps_by_itself(standing.case, after, now)))
+
+
+def _review(
+    services: Services, standing: Standing, author_id: UUID, held: Mapping[UUID, tuple[Assignment, ...]]
+) -> ReviewState:
+    item, item_type, ruling = standing.item, standing.compiled.type, standing.ruling
+    submission = Submission(
+        version=item.version,
+        rev=item.rev,
+        author=author_id,
+        evidence_verified=standing.evidence_verified(),
+        sampled=is_sampled(item.id, item.version, item_type.sample_rate),
+    )
+    authors = [held[author] for author in authors_of(standing.review, author_id)]
+    departments = {one.code: one for one in services.catalogue.source.departments}
+    steps = review_steps(ruling.review_by, authors, standing.facts, item_type, departments)
+    return submit(ruling, submission, steps, standing.review)
+
+
+def _answers(standing: Standing, author_id: UUID, held: Sequence[Assignment]) -> UUID:
+    """Who is to correct what is returned: the revision's author, unless he works at an office and has no phone."""
+    in_field = any(one.role in FIELD_ROLES or one.role == PART_TIME for one in held)
+    return author_id if in_field else standing.answers or standing.item.author_id
+
+
+def _case(services: Services, standing: Standing, now: datetime) -> CaseState | None:
+    circumstances = standing.circumstances(services, now)
+    if standing.case is None:
+        return open_case(standing.ruling, circumstances, standing.nearest)
+    case = revised(standing.case, standing.ruling, circumstances)
+    return advance(case, standing.ruling, circumstances, standing.nearest)
