@@ -31,9 +31,7 @@ async def stream_rows(truth):
 
 async def digest_by_hand(truth, stream_id):
     rows = await truth.fetch("SELECT * FROM feed WHERE stream_id = $1 AND present", stream_id)
-    return digest(
-        entry_hash(row["object_id"], row["version"], unsigned64(row["rev"]), row["touch"]) for row in rows
-    )
+    return digest(entry_hash(row["object_id"], row["version"], unsigned64(row["rev"]), row["touch"]) for row in rows)
 
 
 async def test_concurrent_writers_leave_no_gap_and_a_true_digest(database, truth):
