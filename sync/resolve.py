@@ -56,7 +56,7 @@ class Dispute(Struct, frozen=True):
     overlaps: Mapping[str, Overlap]
 
 
-class Standing(Struct, frozen=True):
+class Frame(Struct, frozen=True):
     """What a revision may change of an item beside its fields."""
 
     deleted: bool
@@ -64,7 +64,7 @@ class Standing(Struct, frozen=True):
     grid_id: UUID | None
 
     @classmethod
-    def of(cls, item: ItemState) -> Standing:
+    def of(cls, item: ItemState) -> Frame:
         """That of an item."""
         return cls(item.deleted, item.urgency, item.grid_id)
 
@@ -74,8 +74,8 @@ class Settlement(Struct, frozen=True):
 
     conflict: UUID
     take: Take
-    before: Standing
-    after: Standing
+    before: Frame
+    after: Frame
 
 
 class Context(Struct, frozen=True):
@@ -114,7 +114,7 @@ def resolve(dispute: Dispute, item: ItemState, choice: Choice, context: Context)
 def settlement_of(dispute: Dispute, take: Take, revision: Revision) -> Settlement:
     """What is to be remembered of a resolution."""
     before = revision.before or revision.after
-    return Settlement(dispute.id, take, Standing.of(before), Standing.of(revision.after))
+    return Settlement(dispute.id, take, Frame.of(before), Frame.of(revision.after))
 
 
 def undo(

@@ -65,9 +65,9 @@ async def select_conflicts(
     )
 
 
-async def lock_conflict(connection: Connection, conflict_id: UUID) -> Row:
-    """A conflict as it is now, kept so until the transaction ends; its item is locked already."""
-    return await connection.fetchrow(sql("lock_conflict"), conflict_id)
+async def lock_conflict(connection: Connection, conflict_id: UUID) -> None:
+    """Keep a conflict as it is until the transaction ends; its item is to be locked first."""
+    await connection.execute(sql("lock_conflict"), conflict_id)
 
 
 async def history_of_item(connection: Connection, item_id: UUID) -> list[Row]:

@@ -71,7 +71,7 @@ ORDER BY c.opened_at, c.id
 LIMIT $11;
 
 -- name: lock_conflict
-SELECT * FROM conflict WHERE id = $1 FOR UPDATE;
+SELECT id FROM conflict WHERE id = $1 FOR UPDATE;
 
 -- name: history_of_item
 SELECT r.*, u.name AS author_name, coalesce(d.name, '') AS device_name

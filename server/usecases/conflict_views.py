@@ -1,0 +1,270 @@
+"""Conflicts as a person sees them: which there are, and what each side says.
+
+Lists name the fields in conflict and no values. Personal values are masked until he asks to see them and says why,
+which is audited.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import MsgspecError, Struct, json, structs
+
+from schemas.forms import CompiledType
+from server.db import audit, conflicts
+from server.db.conflicts import ConflictFilter
+from server.db.database import Connection, Row, Transaction
+from server.errors import Problem
+from server.masking import HIDDEN, mask
+from server.services import Services
+from server.usecases.conflict_access import Opened, find_conflict, grants_of, open_conflict
+from server.usecases.reasons import checked_reason
+from server.usecases.sealed_items import Vault
+from server.usecases.sessions import Caller
+from sync.items import Fields
+from sync.merge import Overlap, fields_at
+
+KIND_WORDS: dict[str, tuple[str, str]] = {
+    "update_update": (
+        "离线修改与他人已保存的修改落在同一栏,内容不同。",
+        "An offline edit disagrees about the same field with one that was saved before it arrived.",
+    ),
+    "update_delete": (
+        "离线修改送达时,该事项已被他人删除。",
+        "When the offline edit arrived, someone else had deleted the item.",
+    ),
+    "delete_update": (
+        "离线删除送达时,该事项已被他人修改。",
+        "When the offline deletion arrived, someone else had changed the item.",
+    ),
+}
+"""What each kind of conflict is about, zh and en."""
+
+
+class Label(Struct, frozen=True):
+    """A field by its key and its words."""
+
+    key: str
+    zh: str
+    en: str
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A conflict in a list; times in UTC. `captured_at`: the estimated time of the edit that is parked."""
+
+    id: UUID
+    kind: str
+    state: str
+    item: UUID
+    type: str
+    type_zh: str
+    type_en: str
+    grid: str | None
+    fields: list[Label]
+    author: str
+    device: str
+    captured_at: datetime
+    opened_at: datetime
+
+
+class Page(Struct, frozen=True):
+    """Conflicts, oldest first; `next` leads to the following page."""
+
+    conflicts: list[Line]
+    next: str | None = None
+
+
+class Written(Struct, frozen=True):
+    """Who wrote one side, on which device (empty: at a desk), when by estimate, and as which version of the item."""
+
+    author: str
+    device: str
+    captured_at: datetime
+    version: int | None = None
+
+
+class Sides(Struct, frozen=True, kw_only=True):
+    """One field in conflict. `server` is the item's present value; of a deleted item, its last.
+
+    `moved_on`: that is no longer the value with which the conflict opened. `masked`: values are not shown in full, so
+    that equal ones may differ.
+    """
+
+    key: str
+    zh: str
+    en: str
+    base: Any
+    server: Any
+    incoming: Any
+    server_changed: bool
+    incoming_changed: bool
+    moved_on: bool
+    masked: bool
+
+
+class Settled(Struct, frozen=True):
+    """How a conflict was settled, and as which version of the item."""
+
+    by: str
+    at: datetime
+    take: str
+    version: int
+    reason: str
+
+
+class Detail(Struct, frozen=True, kw_only=True):
+    """Everything that is needed to settle a conflict."""
+
+    conflict: Line
+    reason_zh: str
+    reason_en: str
+    item_version: int
+    item_deleted: bool
+    fields: list[Sides]
+    base: Written | None
+    server: Written
+    incoming: Written
+    settled: Settled | None
+
+
+async def list_conflicts(
+    services: Services, actor: Caller, wanted: ConflictFilter, *, limit: int, after: str | None = None
+) -> Page:
+    """At most `limit` of the conflicts that this person may settle; `after` is the `next` of the page before."""
+    grants = grants_of(services, actor)
+    if after is not None:
+        wanted = structs.replace(wanted, after=_read_place(after))
+    async with services.database.read() as connection:
+        rows = await conflicts.select_conflicts(connection, grants, wanted, limit + 1)
+    shown = rows[:limit]
+    return Page([_line(services, row) for row in shown], _place(shown[-1]) if len(rows) > limit else None)
+
+
+async def show_conflict(services: Services, actor: Caller, ids: tuple[UUID, UUID]) -> Detail:
+    """One conflict, personal values masked; `ids` is a range from `id_range`."""
+    grants = grants_of(services, actor)
+    async with services.database.read() as connection:
+        row = await find_conflict(connection, grants, ids)
+        return await _detail(connection, services, row, reveal=False)
+
+
+async def reveal_conflict(services: Services, actor: Caller, ids: tuple[UUID, UUID], reason: str) -> Detail:
+    """One conflict with every value; that it was read, by whom and why is on record before anything is shown."""
+    grants = grants_of(services, actor)
+    told = checked_reason(reason)
+
+    async def read(tx: Transaction) -> Detail:
+        row = await find_conflict(tx.connection, grants, ids)
+        detail = {"item": str(row["item_id"]), "fields": row["fields"]}
+        subject = ("conflict", str(row["id"]))
+        await audit.record(tx.connection, actor.user_id, "conflict.reveal", *subject, told, detail, actor.request_id)
+        return await _detail(tx.connection, services, row, reveal=True)
+
+    return await services.database.write(read)
+
+
+async def _detail(connection: Connection, services: Services, row: Row, *, reveal: bool) -> Detail:
+    vault = Vault(services.keyring, services.catalogue)
+    opened = open_conflict(services, vault, row)
+    history = await conflicts.history_of_item(connection, row["item_id"])
+    past = [vault.open_past(one, opened.secret) for one in history]
+    now = fields_at(past, row["item_version"])
+    reason_zh, reason_en = KIND_WORDS[row["kind"]]
+    return Detail(
+        conflict=_line(services, row),
+        reason_zh=reason_zh,
+        reason_en=reason_en,
+        item_version=row["item_version"],
+        item_deleted=row["deleted"],
+        fields=[_sides(opened, key, now, reveal) for key in _in_form_order(opened.compiled, opened.overlaps)],
+        base=next((_written(one) for one in history if one["version"] == row["base_version"]), None),
+        server=_written(_server_side(row, history)),
+        incoming=Written(row["author_name"], row["device_name"], row["captured_at"]),
+        settled=_settled(row),
+    )
+
+
+def _line(services: Services, row: Row) -> Line:
+    compiled = services.catalogue.types[row["type"]]
+    return Line(
+        id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        item=row["item_id"],
+        type=row["type"],
+        type_zh=compiled.type.name_zh,
+        type_en=compiled.type.name_en,
+        grid=row["grid_code"],
+        fields=[label(compiled, key) for key in _in_form_order(compiled, row["fields"])],
+        author=row["author_name"],
+        device=row["device_name"],
+        captured_at=row["captured_at"],
+        opened_at=row["opened_at"],
+    )
+
+
+def label(compiled: CompiledType, key: str) -> Label:
+    """A field's words; one that the form no longer has is called by its key."""
+    field = compiled.fields.get(key)
+    return Label(key, field.label_zh, field.label_en) if field else Label(key, key, key)
+
+
+def _in_form_order(compiled: CompiledType, keys: Sequence[str] | dict[str, Overlap]) -> list[str]:
+    known = [key for key in compiled.fields if key in keys]
+    return known + sorted(set(keys) - set(known))
+
+
+def _sides(opened: Opened, key: str, now: Fields, reveal: bool) -> Sides:
+    overlap, server = opened.overlaps[key], now.get(key)
+    field, named = opened.compiled.fields.get(key), label(opened.compiled, key)
+
+    def shown(value: Any) -> Any:
+        if reveal:
+            return value
+        return mask(field, value) if field else HIDDEN
+
+    return Sides(
+        key=key,
+        zh=named.zh,
+        en=named.en,
+        base=shown(overlap.base),
+        server=shown(server),
+        incoming=shown(overlap.incoming),
+        server_changed=server != overlap.base,
+        incoming_changed=overlap.incoming != overlap.base,
+        moved_on=opened.row["kind"] != "update_delete" and server != overlap.server,
+        masked=not reveal and (field is None or key in opened.compiled.marked),
+    )
+
+
+def _server_side(row: Row, history: Sequence[Row]) -> Row:
+    """The revision that the parked change ran into: the deletion, or the last one that wrote a field in conflict."""
+    deletion = row["kind"] == "update_delete"
+    fields = set(row["fields"])
+    met = [one for one in history if (one["op"] == "delete" if deletion else fields & set(one["fields"]))]
+    return (met or history)[-1]
+
+
+def _written(row: Row) -> Written:
+    return Written(row["author_name"], row["device_name"], row["captured_at"], row["version"])
+
+
+def _settled(row: Row) -> Settled | None:
+    if row["state"] == "open":
+        return None
+    return Settled(row["settler_name"], row["resolved_at"], row["take"], row["resolution_version"], row["reason"])
+
+
+def _place(row: Row) -> str:
+    return urlsafe_b64encode(json.encode((row["opened_at"], row["id"]))).decode()
+
+
+def _read_place(text: str) -> tuple[datetime, UUID]:
+    try:
+        return json.decode(urlsafe_b64decode(text), type=tuple[datetime, UUID])
+    except (ValueError, MsgspecError) as error:
+        raise Problem("parameter_invalid", field="after") from error
