@@ -1,63 +1,19 @@
 """`python -m server.worker`: one server process on a socket that it inherits from the supervisor."""
 
 import argparse
-import asyncio
 import os
 import socket
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.app import create_app
+from server.bounded_http import BoundedHttp
 from server.settings import Settings
 
-# Longest request line and header fields together.
-_HEAD_BYTES = 64 * 1024
 # What a phone on a slow network may need between two requests of one exchange.
 _KEEP_ALIVE_SECONDS = 75
 _SECONDS_TO_FINISH = 4
-_SECONDS_FOR_HEAD = 30
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """The parser keeps any amount of header for any time; this keeps no more than a request needs."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock for the first request's head."""
-        super().connection_made(transport)
-        self._head_bytes = 0
-        self._in_head = True
-        self._start_clock()
-
-    def _start_clock(self) -> None:
-        self._clock = self.loop.call_later(_SECONDS_FOR_HEAD, self.transport.close)
-
-    def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head that is not complete."""
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_bytes > _HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("Request header too large.")
-
-    def on_message_begin(self) -> None:
-        """A request's head begins."""
-        self._in_head = True
-        self._head_bytes = 0
-        self._clock.cancel()
-        self._start_clock()
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """What follows is the body, which the application bounds."""
-        self._in_head = False
-        self._clock.cancel()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._clock.cancel()
-        super().connection_lost(exc)
 
 
 class Announcing(uvicorn.Server):

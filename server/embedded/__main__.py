@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from server.embedded.supervisor import Options, Supervisor
-from server.embedded.words import StartError
+from server.embedded.words import StartError, say, write
 from server.settings import Settings, SettingsError
 
 
@@ -25,8 +25,11 @@ def main(arguments: list[str]) -> int:
         settings = Settings.from_env(os.environ, required=_required(os.environ))
         return Supervisor(settings, options).run()
     except (StartError, SettingsError) as error:
-        sys.stderr.write(f"onegrid: {error}\n")
-        return 1
+        write(2, f"onegrid: {error}\n")
+    except OSError as error:
+        what = f"{error.strerror or error} {error.filename or ''}".strip()
+        say(f"系统拒绝了操作（{what}），服务器已停止", f"the system refused ({what}), so the server stops")
+    return 1
 
 
 if __name__ == "__main__":

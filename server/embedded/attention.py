@@ -27,8 +27,11 @@ class Attention:
         for end in (self._bell, ringer):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(ringer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
+        # Under nohup the end of the terminal is not the end of the server.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._ask)
         # A handler of our own, for the default one would not ring.
         signal.signal(signal.SIGCHLD, _nothing)
 

@@ -1,14 +1,13 @@
 """The demo: when its city is filled in, and what the person at the terminal is told about it."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from server.embedded.folder import DataFolder
-from server.embedded.words import StartError
+from server.embedded.words import StartError, write
 
 
 def forget_unfinished(folder: DataFolder) -> None:
@@ -37,5 +36,4 @@ def tell(demo_file: Path, url: str) -> None:
     lines = [f"控制台 / console: {url}/console/", f"登录 / logins ({demo_file}):"]
     for login in demo["logins"]:
         lines.append(f"  {login['role']:<22} {login['phone']}  {login['password']}")
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    write(1, "\n".join(lines) + "\n")

@@ -17,7 +17,7 @@ from server.settings import Settings
 _SECONDS_TO_CREATE = 120.0
 # Generous: after a crash the database first reads its log again.
 _SECONDS_TO_ANSWER = 300.0
-_SECONDS_TO_END = 3.0
+_SECONDS_TO_END = 2.5
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 _SPARE_CONNECTIONS = 30

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -17,13 +18,13 @@ from server.embedded.listener import listen
 from server.embedded.part import Command, Part, start, stop, wait_telling
 from server.embedded.plan import Plan
 from server.embedded.services import Services, here
-from server.embedded.words import StartError, last_line
+from server.embedded.words import StartError, last_line, write
 from server.settings import Settings
 
 _SECONDS_TO_MIGRATE = 600.0
 _SECONDS_TO_FILL = 600.0
 _SECONDS_TO_SERVE = 60.0
-_SECONDS_TO_FINISH_REQUESTS = 4.5
+_SECONDS_TO_FINISH_REQUESTS = 5.3
 _SECONDS_FOR_ORPHANS = 0.3
 _LONGEST_REST = 30.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -76,7 +77,7 @@ class Supervisor:
         if fill:
             self._fill(plan)
         self._start_server(plan)
-        _print(f"ready: {self._url(self._settings.host)}")
+        write(1, f"ready: {self._url(self._settings.host)}\n")
         return self._keep_up(plan)
 
     def _start_services(self) -> Plan:
@@ -182,8 +183,13 @@ class Supervisor:
         if self._services:
             self._services.stop(self._attention)
         self._attention(lambda: not self._reap_orphans(), _SECONDS_FOR_ORPHANS)
-        for orphan in self._reap_orphans():
-            os.kill(orphan, 9)
+        self._attention(self._end_orphans, _SECONDS_FOR_ORPHANS)
+
+    def _end_orphans(self) -> bool:
+        orphans = self._reap_orphans()
+        for orphan in orphans:
+            os.kill(orphan, signal.SIGKILL)
+        return not orphans
 
     def _reap_orphans(self) -> list[int]:
         """Children of parts that died come to us; collect those that ended, give those that run."""
@@ -214,8 +220,3 @@ def _has_ended(pid: int) -> bool:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

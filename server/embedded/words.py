@@ -1,6 +1,7 @@
 """What the supervisor says to the person at the terminal: short lines, Chinese first."""
 
-import sys
+import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,8 +14,13 @@ class StartError(Exception):
 
 def say(zh: str, en: str) -> None:
     """Write one line about progress to stderr."""
-    sys.stderr.write(f"onegrid: {zh} / {en}\n")
-    sys.stderr.flush()
+    write(2, f"onegrid: {zh} / {en}\n")
+
+
+def write(descriptor: int, text: str) -> None:
+    """Write to a terminal, file or pipe; a server outlives those who read what it says."""
+    with suppress(OSError):
+        os.write(descriptor, text.encode())
 
 
 def last_line(log: Path) -> str:

@@ -8,7 +8,7 @@ _LONGEST = 500
 
 
 def checked_reason(reason: str | None) -> str:
-    """A reason as it is kept; raises Problem: reason_needed, or parameter_invalid for what is too long or unreadable."""
+    """A reason as it is kept; raises Problem: reason_needed, or parameter_invalid for one too long or unreadable."""
     told = (reason or "").strip()
     if not told:
         raise Problem("reason_needed", field="reason")
