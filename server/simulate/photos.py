@@ -15,7 +15,7 @@ from msgspec import Struct
 from PIL import Image, ImageDraw
 from PIL.ExifTags import GPS, IFD, Base
 
-_SIZES = ((160, 120), (240, 180), (320, 240))
+_SIZES = ((240, 180), (320, 180), (320, 240))
 _PHONES = (("HONOR", "Play 40"), ("vivo", "Y36"), ("OPPO", "A58"), ("Xiaomi", "Redmi 12"))
 
 
