@@ -35,9 +35,7 @@ def test_every_spelling_of_a_word_comes_back(value: int) -> None:
 
 
 @given(POSITIONS, st.data())
-def test_a_mark_changes_with_any_position_stream_or_epoch(
-    positions: dict[str, int], data: st.DataObject
-) -> None:
+def test_a_mark_changes_with_any_position_stream_or_epoch(positions: dict[str, int], data: st.DataObject) -> None:
     mark = feed.make_mark("e1", positions)
     assert len(mark) == 27
     assert feed.make_mark("e1", dict(reversed(positions.items()))) == mark
