@@ -72,7 +72,7 @@ async def lock_conflict(connection: Connection, conflict_id: UUID) -> None:
 
 async def history_of_item(connection: Connection, item_id: UUID) -> list[Row]:
     """Every revision of an item with the names of its author and device, oldest first."""
-    return await connection.fetch(sql("history_of_item"), item_id)
+    return await connection.fetch(sql("history_of_conflict_item"), item_id)
 
 
 async def close_conflict(connection: Connection, conflict_id: UUID, closing: Closing) -> None:

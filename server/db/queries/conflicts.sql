@@ -73,7 +73,7 @@ LIMIT $11;
 -- name: lock_conflict
 SELECT id FROM conflict WHERE id = $1 FOR UPDATE;
 
--- name: history_of_item
+-- name: history_of_conflict_item
 SELECT r.*, u.name AS author_name, coalesce(d.name, '') AS device_name
 FROM revision r
 JOIN users u ON u.id = r.author_id
