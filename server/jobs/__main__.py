@@ -30,6 +30,7 @@ async def work(settings: Settings) -> None:
     running = asyncio.create_task(run(settings, stopping))
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("jobs_stopping")
     done, _ = await asyncio.wait({running}, timeout=_SECONDS_TO_FINISH)
     if not done:
         log.warning("jobs_cut_off")
