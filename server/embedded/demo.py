@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from server.embedded.folder import DataFolder
+from server.embedded.folder import DataFolder, write_private
 from server.embedded.words import StartError, write
 
 
@@ -28,6 +28,14 @@ def must_be_filled(folder: DataFolder) -> bool:
             f"the data folder {folder.path} holds data, the demo needs an empty one: choose another --data",
         )
     return True
+
+
+def refresh_address(folder: DataFolder, url: str) -> None:
+    """Let `demo.json` name the address of this start, which may have another port than the one that made it."""
+    if folder.demo_file.exists():
+        demo: dict[str, Any] = msgspec.json.decode(folder.demo_file.read_bytes())
+        if demo.get("base_url") != url:
+            write_private(folder.demo_file, msgspec.json.format(msgspec.json.encode(demo | {"base_url": url})))
 
 
 def tell(demo_file: Path, url: str) -> None:

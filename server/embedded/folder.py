@@ -72,6 +72,7 @@ class DataFolder:
         is called. Raises StartError if another server runs on the folder.
         """
         self._make()
+        self._refuse_other_owner()
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         free = _try_lock(lock) or (not _owner_lives(lock) and wait(lambda: _try_lock(lock), _LEFTOVERS_GRACE))
         if not free:
@@ -95,14 +96,22 @@ class DataFolder:
                 f"the data folder {self.path} cannot be written ({error.strerror}): choose another --data",
             ) from error
 
-    def keys(self) -> tuple[Keys, bool]:
-        """The folder's secrets, and whether they are new, that is: whether the folder was empty until now."""
+    def _refuse_other_owner(self) -> None:
+        """What another user wrote here could not be read, or would be mixed with files that he cannot read."""
         file = self.path / "keys.json"
-        if file.exists():
-            return _read_keys(file), False
-        keys = Keys.generate()
-        write_private(file, msgspec.json.encode(keys))
-        return keys, True
+        if file.exists() and file.stat().st_uid != os.geteuid():
+            raise StartError(
+                f"数据文件夹 {self.path} 由另一个用户（uid {file.stat().st_uid}）建立，请以该用户运行",
+                f"the data folder {self.path} was made by another user (uid {file.stat().st_uid}): "
+                "run onegrid up as that user",
+            )
+
+    def keys(self) -> Keys:
+        """The folder's secrets, drawn when it is new. Raises StartError if it holds data and they are gone."""
+        file = self.path / "keys.json"
+        if not file.exists() and not self.postgres.exists() and not self.objects.exists():
+            write_private(file, msgspec.json.encode(Keys.generate()))
+        return _read_keys(file)
 
     def ports(self) -> dict[str, int]:
         """Remembered ports by service."""

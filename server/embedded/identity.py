@@ -1,35 +1,54 @@
-"""Which user PostgreSQL runs as: it refuses root, so root needs to lend it another identity."""
+"""Which user PostgreSQL runs as: it refuses root, and users that the machine has no name for."""
 
 import os
+import pwd
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from server.embedded.part import Command, plain_environ, start
 from server.embedded.words import StartError
 
-_NOBODY = 65534
-_CANDIDATES = (("namespace", 0), (f"user:{_NOBODY}", _NOBODY))
-
 
 def choose(program: Path, folder: Path, lock: int) -> str:
     """The first identity that can run `program` in `folder`, which is handed to it with all it holds.
 
-    An ordinary user stays the same. Root becomes an ordinary user of a new user namespace, for whom files
-    still belong to root; where namespaces are not permitted (many containers), or folders above belong to
-    somebody else, it becomes `nobody`, with root's power to pass folders. Raises StartError where neither is possible.
+    An ordinary user stays the same. Root becomes an ordinary user of a new user namespace, for whom files still
+    belong to root; where namespaces are not permitted (many containers), or folders above belong to somebody
+    else, it becomes `nobody`, with root's power to pass folders. A user without a name, as containers are given,
+    takes one in a namespace. Raises StartError where none of it is possible.
     """
-    if os.geteuid() != 0:
-        return "same"
-    for identity, owner in _CANDIDATES:
+    for identity, owner in _candidates():
         _hand_over(folder, owner)
-        if _works(identity, program, folder, lock):
+        if identity == "same" or _works(identity, program, folder, lock):
             return identity
     raise StartError(
-        "PostgreSQL 不能以 root 运行，且本机不允许换用其他身份：请以普通用户运行 onegrid up",
-        "PostgreSQL does not run as root and this machine lets root take no other identity: "
-        "run onegrid up as an ordinary user",
+        "PostgreSQL 不能以 root 或无名用户运行，且本机不允许换用其他身份：请以普通用户运行 onegrid up",
+        "PostgreSQL does not run as root or as a user without a name, and this machine permits no other "
+        "identity: run onegrid up as an ordinary user",
     )
+
+
+def _candidates() -> Iterator[tuple[str, int]]:
+    """Identities, best first, each with the owner that its files have outside of a namespace."""
+    own = os.geteuid()
+    named = [user.pw_uid for user in pwd.getpwall() if user.pw_uid != 0]
+    if own in named:
+        yield "same", own
+        return
+    if named:
+        yield f"namespace:{named[0]}", own
+    if named and own == 0:
+        nobody = _nobody() or named[0]
+        yield f"user:{nobody}", nobody
+
+
+def _nobody() -> int | None:
+    with suppress(KeyError):
+        return pwd.getpwnam("nobody").pw_uid
+    return None
 
 
 def _hand_over(folder: Path, owner: int) -> None:

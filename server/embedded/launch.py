@@ -5,9 +5,9 @@ Started as a file of its own with `python -I -S`, so it may import nothing but t
     launch.py PARENT SIGNAL IDENTITY FOLDER PROGRAM [ARGUMENT ...]
 
 PARENT is the supervisor's process id; SIGNAL is what the kernel sends the part when the supervisor dies
-(prctl(2), PR_SET_PDEATHSIG), so nothing outlives a supervisor that was killed. IDENTITY is `same`, `namespace`
-(an ordinary user of a new user namespace, who outside of it is still the caller) or `user:UID` (that user,
-keeping of root's powers only the one to pass folders). FOLDER becomes the working folder. Exit status 126 means
+(prctl(2), PR_SET_PDEATHSIG), so nothing outlives a supervisor that was killed. IDENTITY is `same`,
+`namespace:UID` (that user in a new user namespace, who outside of it is still the caller) or `user:UID` (that
+user, keeping of root's powers only the one to pass folders). FOLDER becomes the working folder. Exit status 126 means
 that the part could not be started.
 """
 
@@ -17,7 +17,6 @@ import signal
 import sys
 
 FAILED = 126
-_INSIDE_ID = 1000
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
@@ -50,14 +49,14 @@ def _prctl(*arguments: int) -> None:
     _call("prctl", *(ctypes.c_ulong(value) for value in padded))
 
 
-def _enter_namespace() -> None:
-    """Become user 1000 of a new user namespace; files stay those of the caller (user_namespaces(7))."""
+def _enter_namespace(inside: int) -> None:
+    """Become user `inside` of a new user namespace; files stay those of the caller (user_namespaces(7))."""
     user, group = os.geteuid(), os.getegid()
     _call("unshare", ctypes.c_int(_CLONE_NEWUSER))
     for name, line in (
         ("setgroups", "deny"),
-        ("gid_map", f"{_INSIDE_ID} {group} 1"),
-        ("uid_map", f"{_INSIDE_ID} {user} 1"),
+        ("gid_map", f"{inside} {group} 1"),
+        ("uid_map", f"{inside} {user} 1"),
     ):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(line)
@@ -81,10 +80,11 @@ def _become_user(user: int) -> None:
 
 
 def _take_on(identity: str) -> None:
-    if identity == "namespace":
-        _enter_namespace()
-    elif identity.startswith("user:"):
-        _become_user(int(identity.removeprefix("user:")))
+    kind, _, user = identity.partition(":")
+    if kind == "namespace":
+        _enter_namespace(int(user))
+    elif kind == "user":
+        _become_user(int(user))
 
 
 def _die_with(parent: int, number: int) -> None:

@@ -143,9 +143,9 @@ class Part:
         raise StartError(f"{self.name} 无法启动（{why}）", f"{self.name} does not start ({why})")
 
     def last_words(self) -> str:
-        """How its process ended, if it did, and the last line of its log, if it has one of its own."""
+        """How its process ended, if it did, and the last line of its log; without one it spoke on stderr."""
         how = ended_how(self.process) if self.process and self.has_ended() else ""
-        said = last_line(self.log) if self.log else ""
+        said = last_line(self.log) if self.log else "see above"
         return ": ".join(filter(None, (how, said)))
 
 

@@ -30,7 +30,7 @@ class Services:
         self._folder = folder
         self._settings = settings
         self._lock = lock
-        self._keys, self.new_folder = folder.keys()
+        self._keys = folder.keys()
         self._ports = folder.ports()
         self._postgres = None if settings.database_url else self._own_postgres()
         self._store = None if settings.s3_endpoint else self._own_store()

@@ -76,6 +76,7 @@ class Supervisor:
         self._prepare(plan)
         if fill:
             self._fill(plan)
+        demo.refresh_address(self._folder, self._url(here(self._settings.host)))
         self._start_server(plan)
         write(1, f"ready: {self._url(self._settings.host)}\n")
         return self._keep_up(plan)

@@ -161,6 +161,14 @@ def test_a_folder_in_use_is_one_sentence(data: Path) -> None:
     assert err.count("\n") == 1
 
 
+def test_lost_keys_are_one_sentence_and_not_drawn_anew(data: Path) -> None:
+    with running_up(data):
+        pass
+    (data / "keys.json").unlink()
+    assert "keys.json cannot be read" in refusal(Up(data))
+    assert not (data / "keys.json").exists()
+
+
 async def test_a_newer_database_is_one_sentence(data: Path) -> None:
     with running_up(data):
         database = await asyncpg.connect(connection(data)["ONEGRID_DATABASE_URL"])

@@ -3,6 +3,8 @@
 import signal
 from pathlib import Path
 
+from msgspec import json
+
 from tests.integration.up_process import Up, eventually, left_running, running_up
 
 FILL = """
@@ -32,7 +34,8 @@ def test_once_plays_the_day_and_ends_with_its_verdict(tmp_path: Path) -> None:
     assert left_running(data) == []
 
     again = Up(data, "--demo", "--once", TINY_FILL=FILL, TINY_DAY="raise SystemExit(1)")
-    again.wait_until_ready()
+    moved = again.wait_until_ready()
+    assert json.decode((data / "demo.json").read_bytes())["base_url"] == moved
     assert again.ended()[0] == 1
     assert (data / "filled").read_text() == "x"
 

@@ -129,6 +129,6 @@ def test_a_part_that_keeps_dying_ends_it_with_a_sentence(tmp_path: Path) -> None
         os.kill(up.tree()["jobs"], signal.SIGKILL)
         code, _, err = up.ended()
     assert code == 1
-    assert "jobs keeps ending (exit 3)" in err
+    assert "jobs keeps ending (exit 3: see above)" in err
     assert err.count("restarting in") == 4
     assert left_running(data) == []
