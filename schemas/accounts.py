@@ -14,9 +14,7 @@ Words = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 EnrolmentCode = Annotated[str, Meta(min_length=8, max_length=40, pattern=r"^[0-9A-Za-z -]+$")]
 RefreshToken = Annotated[str, Meta(min_length=22, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Phone = Annotated[str, Meta(pattern=r"^1[0-9]{10}$")]
-PersonKey = Annotated[
-    str, Meta(pattern=r"^(1[0-9]{10}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$")
-]
+PersonKey = Annotated[str, Meta(pattern=r"^(1[0-9]{10}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$")]
 """A login phone or a user's id."""
 Password = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Seconds = Annotated[int, Meta(ge=1)]

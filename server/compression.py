@@ -44,7 +44,7 @@ class _Compressed:
     """Holds back the head of an answer until its first part shows how large it is."""
 
     def __init__(self, coding: Coding | None, send: Send) -> None:
-        self._coding = coding
+        self._coding: Coding | None = coding
         self._send = send
         self._head: Any = None
 
@@ -62,15 +62,14 @@ class _Compressed:
         await self._send(message)
 
     def _compress(self, head: dict[str, Any], body: bytes) -> bytes:
-        headers = [*head["headers"], (b"vary", b"Accept-Encoding")]
-        if self._coding is not None:
-            body = compress(self._coding, body)
-            headers = [_weakened(name, value) for name, value in headers if name.lower() != b"content-length"]
-            headers += [
-                (b"content-encoding", self._coding.encode()),
-                (b"content-length", str(len(body)).encode()),
-            ]
-        head["headers"] = headers
+        head["headers"] = [*head["headers"], (b"vary", b"Accept-Encoding")]
+        coding = self._coding
+        if coding is None:
+            return body
+        body = compress(coding, body)
+        kept = [_weakened(name, value) for name, value in head["headers"] if name.lower() != b"content-length"]
+        own = [(b"content-encoding", coding.encode()), (b"content-length", str(len(body)).encode())]
+        head["headers"] = kept + own
         return body
 
 

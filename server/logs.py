@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from traceback import extract_tb
 from typing import Any, Literal
 
-import asyncpg
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -63,17 +62,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _described(error: BaseException) -> str:
     name = f"{type(error).__module__}.{type(error).__qualname__}"
-    if isinstance(error, asyncpg.PostgresError):
-        return f"{name} {error.sqlstate or ''} {getattr(error, 'constraint_name', None) or ''}".strip()
-    return name
+    # Of a database's error: its code, and the constraint that this program named.
+    marks = (getattr(error, "sqlstate", None), getattr(error, "constraint_name", None))
+    return " ".join([name, *(str(mark) for mark in marks if mark)])
 
 
-def _without_exception_text(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _without_exception_text(_logger: object, _method: str, event: EventDict) -> EventDict:
     """A library's traceback ends with the text of the error, which may quote a value."""
     info = event.pop("exc_info", None)
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event |= failure(error)
+        event.update(failure(error))
     return event
 
 

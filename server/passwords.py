@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache
@@ -31,7 +31,7 @@ class PasswordDesk:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self) -> AsyncGenerator[None, None]:
         """Wait for a turn; attempts are counted inside, so that those waiting do not use up the limit."""
         async with self._places:
             yield

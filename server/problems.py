@@ -8,7 +8,6 @@ import asyncpg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
-from litestar.types import ExceptionHandlersMap
 from msgspec import json
 
 from schemas.accounts import ProblemDocument
@@ -50,7 +49,7 @@ _UNAVAILABLE = (
 _HARMLESS = ("Expected ", "Object missing required field ")
 
 
-def handlers() -> ExceptionHandlersMap:
+def handlers() -> dict[int | type[Exception], Any]:
     """The exception handlers of the application."""
     return {
         Problem: answer_problem,
@@ -164,9 +163,7 @@ def _answer_http(request: Request[Any, Any, Any], error: HTTPException) -> Respo
     return problem_response(request, Problem(code), dict(error.headers or {}))
 
 
-def _answer_framework_failure(
-    request: Request[Any, Any, Any], error: InternalServerException
-) -> Response[bytes]:
+def _answer_framework_failure(request: Request[Any, Any, Any], error: InternalServerException) -> Response[bytes]:
     if error.detail == "client disconnected prematurely":
         return problem_response(request, Problem("body_malformed"))
     return _answer_other(request, error)
@@ -183,5 +180,3 @@ def _answer_other(request: Request[Any, Any, Any], error: Exception) -> Response
         return problem_response(request, Problem("not_ready", retry_after=5))
     _log.error("internal_error", **failure(error))
     return problem_response(request, Problem("internal_error"))
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -70,7 +70,7 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     """Open the database and the object store for as long as the block runs.
 
     The master key is compared with the installation's. Raises StartError with one clear sentence if the database
@@ -104,9 +104,7 @@ async def _connect(settings: Settings) -> Database:
 async def _claim(database: Database, keyring: Keyring) -> None:
     epoch = secrets.token_urlsafe(9)
     try:
-        ours = await database.write(
-            lambda tx: installation.claim(tx.connection, keyring.check_value(), epoch)
-        )
+        ours = await database.write(lambda tx: installation.claim(tx.connection, keyring.check_value(), epoch))
     except asyncpg.UndefinedTableError as error:
         raise StartError(
             "数据库尚未建表，请先运行 onegrid up", "the database has no schema yet: run onegrid up first"

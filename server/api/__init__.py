@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from server.api import catalogue, enrol, errors, health, metrics, registry, token
+from server.api import catalogue, enrol, errors, exchange, health, metrics, registry, token
 
 ROUTES: list[ControllerRouterHandler] = [
     enrol.ROUTER,
     token.ROUTER,
     catalogue.ROUTER,
     registry.ROUTER,
+    exchange.ROUTER,
     health.live,
     health.ready,
     metrics.metrics,

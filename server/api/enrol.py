@@ -16,7 +16,9 @@ from server.usecases.sessions import Caller
 
 
 @post("/enrol", status_code=200, tags=["enrolment"], summary="用注册码注册设备 Enrol a device with a code")
-async def enrol(request: Request[Any, Any, Any], services: NamedDependency[Services], data: JSONBody[EnrolmentRequest]) -> Enrolled:
+async def enrol(
+    request: Request[Any, Any, Any], services: NamedDependency[Services], data: JSONBody[EnrolmentRequest]
+) -> Enrolled:
     """Enrol a device; the same code and `install` get the same answer until a token of it is first used."""
     return await enrolment.enrol(services, data, request_id(request))
 
@@ -28,7 +30,9 @@ async def enrol(request: Request[Any, Any, Any], services: NamedDependency[Servi
     tags=["enrolment"],
     summary="发放注册码 Issue enrolment codes",
 )
-async def issue_codes(services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[CodesRequest]) -> Codes:
+async def issue_codes(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[CodesRequest]
+) -> Codes:
     """Codes for one person of the caller's area or, without `user`, for those of it with the fewest devices."""
     return Codes(await enrolment.issue_codes(services, caller, data))
 

@@ -24,7 +24,7 @@ async def token(
     """
     if isinstance(data, RefreshGrant):
         return await sessions.refresh(services, data.refresh, request_id(request))
-    return (await sessions.sign_in(services, data.phone, data.password, "user", request_id(request))).pair
+    return await sessions.sign_in(services, data.phone, data.password, request_id(request))
 
 
 ROUTER = Router("/v1", route_handlers=[token])

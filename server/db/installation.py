@@ -11,7 +11,7 @@ async def claim(connection: Connection, master_key_check: bytes, first_epoch: st
 
     The row stays locked until the commit, so that of several servers starting at once one alone begins the epoch.
     """
-    matches: bool = await connection.fetchval(sql("claim_installation"), master_key_check)
+    matches = bool(await connection.fetchval(sql("claim_installation"), master_key_check))
     if matches:
         await connection.execute(sql("begin_first_epoch"), first_epoch)
     return matches

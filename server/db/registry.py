@@ -69,7 +69,7 @@ async def insert_organisations(connection: Connection, organisations: Sequence[N
 
 async def current_version(connection: Connection) -> int:
     """The newest registry version; 0 before the first."""
-    return await connection.fetchval(sql("registry_version"))
+    return await connection.fetchval(sql("registry_version")) or 0
 
 
 async def load_registry(connection: Connection) -> Registry:
@@ -83,9 +83,7 @@ async def grids_of_area(
     connection: Connection, grid_ids: Sequence[UUID], prefixes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Labels of current grids that are named or lie in one of these divisions, in the order of codes."""
-    rows = await connection.fetch(
-        sql("grids_of_area"), list(grid_ids), [f"{prefix}%" for prefix in prefixes]
-    )
+    rows = await connection.fetch(sql("grids_of_area"), list(grid_ids), [f"{prefix}%" for prefix in prefixes])
     return [dict(row) for row in rows]
 
 

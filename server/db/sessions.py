@@ -130,7 +130,8 @@ async def insert_enrolment_codes(
 ) -> datetime:
     """Add (hash of code, user) pairs in one statement; when they expire."""
     rows = to_json([{"code_hash": code_hash, "user_id": user_id} for code_hash, user_id in codes])
-    return await connection.fetchval(sql("insert_enrolment_codes"), rows, created_by, life)
+    added = await connection.fetch(sql("insert_enrolment_codes"), rows, created_by, life)
+    return added[0]["expires_at"]
 
 
 async def lock_enrolment_code(connection: Connection, code_hash: bytes) -> CodeRow | None:
@@ -146,6 +147,4 @@ async def use_enrolment_code(connection: Connection, code_hash: bytes, install: 
 
 async def insert_device(connection: Connection, device: NewDevice) -> None:
     """Add a device."""
-    await connection.execute(
-        sql("insert_device"), device.id, device.user_id, device.name, device.platform, device.app
-    )
+    await connection.execute(sql("insert_device"), device.id, device.user_id, device.name, device.platform, device.app)

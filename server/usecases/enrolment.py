@@ -58,16 +58,18 @@ def area_of(caller: Caller) -> Area:
     return Area(_ISSUED_BY[role], (), tuple(division_prefix(one.division) for one in held if one.division))
 
 
-async def issue_codes(services: Services, caller: Caller, wish: CodesRequest) -> list[NewCode]:
+async def issue_codes(
+    services: Services, caller: Caller, wish: CodesRequest, reason: str | None = None
+) -> list[NewCode]:
     """Make enrolment codes for people of the caller's area. Raises Problem: forbidden, not_found, parameter_invalid."""
     area = area_of(caller)
     if wish.user is not None and wish.count > _MOST_FOR_ONE:
         raise Problem("parameter_invalid", field="count")
-    return await services.database.write(lambda tx: _issue(tx, services, caller, area, wish))
+    return await services.database.write(lambda tx: _issue(tx, services, caller, area, wish, reason))
 
 
 async def _issue(
-    tx: Transaction, services: Services, caller: Caller, area: Area, wish: CodesRequest
+    tx: Transaction, services: Services, caller: Caller, area: Area, wish: CodesRequest, reason: str | None
 ) -> list[NewCode]:
     if wish.user is None:
         user_ids = await people.people_of_area(tx.connection, *area, wish.count)
@@ -78,7 +80,13 @@ async def _issue(
         user_ids = [person.id] * wish.count
     life = timedelta(hours=services.settings.enrol_code_hours)
     return await create_codes(
-        tx, services.keyring, user_ids, created_by=caller.user_id, life=life, request_id=caller.request_id
+        tx,
+        services.keyring,
+        user_ids,
+        created_by=caller.user_id,
+        life=life,
+        reason=reason,
+        request_id=caller.request_id,
     )
 
 
@@ -123,9 +131,7 @@ async def enrol(services: Services, wish: EnrolmentRequest, request_id: str | No
     return await services.database.write(lambda tx: _enrol(tx, services, wish, request_id))
 
 
-async def _enrol(
-    tx: Transaction, services: Services, wish: EnrolmentRequest, request_id: str | None
-) -> Enrolled:
+async def _enrol(tx: Transaction, services: Services, wish: EnrolmentRequest, request_id: str | None) -> Enrolled:
     code_hash = _index(services.keyring, wish.code)
     code = await sessions.lock_enrolment_code(tx.connection, code_hash)
     if code is None or code.over:
@@ -150,15 +156,11 @@ async def _enrol(
 async def _first_time(
     tx: Transaction, services: Services, wish: EnrolmentRequest, code: CodeRow, request_id: str | None
 ) -> tuple[UUID, TokenPair]:
-    device = NewDevice(
-        id=uuid4(), user_id=code.user_id, name=wish.name, platform=wish.platform, app=wish.app
-    )
+    device = NewDevice(id=uuid4(), user_id=code.user_id, name=wish.name, platform=wish.platform, app=wish.app)
     await sessions.insert_device(tx.connection, device)
     # A device has one session for life, under its own id.
     pair = await begin_session(tx, services, device.id, "device", code.user_id, device.id)
-    await audit.record(
-        tx.connection, code.user_id, "device.enrolled", "device", str(device.id), request_id=request_id
-    )
+    await audit.record(tx.connection, code.user_id, "device.enrolled", "device", str(device.id), request_id=request_id)
     return device.id, pair
 
 

@@ -118,10 +118,13 @@ def _caller(row: CallerRow, request_id: str | None) -> Caller:
 
 
 async def find_person(connection: Connection, keyring: Keyring, key: str) -> people.Person | None:
-    """A person by id or login phone; None also for who has left. Raises ValueError for what is neither."""
-    if "-" in key:
+    """A person by id or login phone; None also for who has left."""
+    if "-" not in key:
+        return await people.find_person(connection, phone_index=keyring.index("phone", key))
+    try:
         return await people.find_person(connection, user_id=UUID(key))
-    return await people.find_person(connection, phone_index=keyring.index("phone", key))
+    except ValueError:
+        return None
 
 
 async def begin_session(
@@ -166,9 +169,7 @@ async def refresh(services: Services, token: str, request_id: str | None = None)
     if known is None:
         raise Problem("token_unknown")
     session_id, generation = known
-    outcome = await services.database.write(
-        lambda tx: _refresh(tx, services, session_id, generation, request_id)
-    )
+    outcome = await services.database.write(lambda tx: _refresh(tx, services, session_id, generation, request_id))
     if isinstance(outcome, Problem):
         raise outcome
     return outcome
@@ -209,18 +210,36 @@ async def _note_replay(tx: Transaction, session_id: UUID, session: SessionRow, r
     )
 
 
-class SignedIn(NamedTuple):
-    """A new session of a person at an office."""
+async def sign_in(services: Services, phone: str, password: str, request_id: str | None = None) -> TokenPair:
+    """Begin a person's session by password. Raises Problem: login_failed or login_locked."""
+    user_id = await _check_password(services, phone, password, request_id)
+    session_id = uuid4()
 
-    user_id: UUID
-    session_id: UUID
-    pair: TokenPair
+    async def work(tx: Transaction) -> TokenPair:
+        await _welcome(tx, user_id, session_id, request_id)
+        return await begin_session(tx, services, session_id, "user", user_id)
+
+    return await services.database.write(work)
 
 
-async def sign_in(
-    services: Services, phone: str, password: str, kind: SessionKind, request_id: str | None = None
-) -> SignedIn:
-    """Begin a `user` or `console` session by password. Raises Problem: login_failed or login_locked."""
+async def sign_in_to_console(services: Services, phone: str, password: str, request_id: str | None = None) -> str:
+    """Begin a console session by password and give its token, for a cookie. Raises Problem as `sign_in` does.
+
+    It has no refresh token: it lives for as long as its pages are used.
+    """
+    user_id = await _check_password(services, phone, password, request_id)
+    session_id, token = uuid4(), secrets.token_urlsafe(16)
+
+    async def work(tx: Transaction) -> str:
+        await _welcome(tx, user_id, session_id, request_id)
+        access = (token_hash(token), console_idle(services.settings))
+        await sessions.insert_session(tx.connection, session_id, "console", user_id, None, access, None)
+        return token
+
+    return await services.database.write(work)
+
+
+async def _check_password(services: Services, phone: str, password: str, request_id: str | None) -> UUID:
     settings, index = services.settings, services.keyring.index("phone", phone)
     async with services.passwords.place():
         attempt = await services.database.write(
@@ -234,59 +253,30 @@ async def sign_in(
     if attempt is None or not right:
         await _note_failure(services, attempt, request_id)
         raise Problem("login_failed")
-    return await services.database.write(
-        lambda tx: _signed_in(tx, services, attempt.user_id, kind, request_id)
-    )
+    return attempt.user_id
 
 
-async def _signed_in(
-    tx: Transaction, services: Services, user_id: UUID, kind: SessionKind, request_id: str | None
-) -> SignedIn:
-    session_id = uuid4()
+async def _welcome(tx: Transaction, user_id: UUID, session_id: UUID, request_id: str | None) -> None:
     await people.forgive_login_failures(tx.connection, user_id)
     await sessions.forget_old_sessions(tx.connection, user_id)
-    begin = _begin_console if kind == "console" else begin_session
-    pair = await begin(tx, services, session_id, kind, user_id)
-    await audit.record(
-        tx.connection, user_id, "session.begun", "session", str(session_id), request_id=request_id
-    )
-    return SignedIn(user_id, session_id, pair)
+    await audit.record(tx.connection, user_id, "session.begun", "session", str(session_id), request_id=request_id)
 
 
-async def _begin_console(
-    tx: Transaction, services: Services, session_id: UUID, kind: SessionKind, user_id: UUID
-) -> TokenPair:
-    """A console session has no refresh token: it lives while its pages are used."""
-    access, idle = secrets.token_urlsafe(16), console_idle(services.settings)
-    await sessions.insert_session(
-        tx.connection, session_id, kind, user_id, None, (token_hash(access), idle), None
-    )
-    return TokenPair(access, int(idle.total_seconds()), "")
-
-
-async def _note_failure(
-    services: Services, attempt: people.LoginAttempt | None, request_id: str | None
-) -> None:
+async def _note_failure(services: Services, attempt: people.LoginAttempt | None, request_id: str | None) -> None:
     if attempt is None or not attempt.locks:
         return
     user_id = attempt.user_id
     await services.database.write(
-        lambda tx: audit.record(
-            tx.connection, None, "user.locked", "user", str(user_id), request_id=request_id
-        )
+        lambda tx: audit.record(tx.connection, None, "user.locked", "user", str(user_id), request_id=request_id)
     )
 
 
 async def identify_console(services: Services, token: str, request_id: str | None = None) -> Caller:
     """Who holds this console token; the idle time begins anew. Raises Problem as `identify` does."""
     caller = await identify(services, token, frozenset({"console"}), request_id)
-    assert caller.session_id is not None
-    async with services.database.pool.acquire() as connection:
-        await sessions.keep_console_session(
-            connection,  # pyright: ignore[reportArgumentType] a pool proxy is a connection
-            caller.session_id,
-            console_idle(services.settings),
-        )
+    session_id, idle = caller.session_id, console_idle(services.settings)
+    if session_id is not None:
+        await services.database.write(lambda tx: sessions.keep_console_session(tx.connection, session_id, idle))
     return caller
 
 

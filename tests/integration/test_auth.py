@@ -53,7 +53,8 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     problem = answer.json()
     assert problem["code"] == code
     assert problem["type"] == f"/errors/{code}"
-    assert problem["zh"] and problem["en"]
+    assert problem["zh"]
+    assert problem["en"]
     return problem
 
 

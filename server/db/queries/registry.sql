@@ -25,7 +25,7 @@ FROM jsonb_to_recordset($1) AS office (
 );
 
 -- name: registry_version
-SELECT coalesce(max(version), 0) FROM registry_version;
+SELECT max(version) FROM registry_version;
 
 -- name: current_labels
 SELECT grid_id AS id, code, community, kind, name, outline FROM grid_label WHERE to_version IS NULL ORDER BY code;
