@@ -84,6 +84,9 @@ CATALOGUE: dict[str, ErrorKind] = {
     "device_revoked": ErrorKind(422, "设备已停用,内容已保存待处理。", "The device is revoked; what it sent is kept."),
     # One change
     "change_malformed": ErrorKind(422, "该变更格式不正确。", "The change is not of the right form."),
+    "change_too_deep": ErrorKind(422, "该变更嵌套过深。", "The change is nested too deeply."),
+    "change_text_invalid": ErrorKind(422, "该变更含无效字符。", "The change holds invalid text."),
+    "change_number_invalid": ErrorKind(422, "该变更含无法保存的数字。", "The change holds a number that cannot be stored."),
     "type_unknown": ErrorKind(422, "没有这个事项类型。", "There is no such item type."),
     "type_mismatch": ErrorKind(422, "事项类型与原记录不符。", "The item is of another type."),
     "item_exists": ErrorKind(

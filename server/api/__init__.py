@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from server.api import catalogue, enrol, errors, exchange, health, metrics, registry, token
+from server.api import catalogue, enrol, errors, evidence, exchange, health, metrics, registry, token
 
 ROUTES: list[ControllerRouterHandler] = [
     enrol.ROUTER,
@@ -12,6 +12,7 @@ ROUTES: list[ControllerRouterHandler] = [
     catalogue.ROUTER,
     registry.ROUTER,
     exchange.ROUTER,
+    evidence.ROUTER,
     health.live,
     health.ready,
     metrics.metrics,

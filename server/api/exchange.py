@@ -10,9 +10,11 @@ from uuid import UUID
 
 import zstandard
 from litestar import MediaType, Request, Response, Router, get, post
+from litestar.di import NamedDependency
 from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK
 
+from server.api.session_guard import ADMITS_REVOKED, SECURITY
 from server.errors import Problem
 from server.services import Services
 from server.usecases.exchange import exchange, nothing_new
@@ -32,7 +34,7 @@ _WORTH_COMPRESSING = 300
 
 
 @post("/", status_code=HTTP_200_OK, summary="推送变更集并拉取更新 / Push change sets and pull what is new")
-async def post_exchange(request: Request[Any, Any, Any], services: Services, caller: Caller) -> Response[bytes]:
+async def post_exchange(request: Request[Any, Any, Any], services: NamedDependency[Services], caller: NamedDependency[Caller]) -> Response[bytes]:
     """JSON lines or one MessagePack map in, an `ExchangeAnswer` out; see docs/protocol.md."""
     _device(caller)
     form = _form(request.headers.get("content-type", "application/json"))
@@ -48,7 +50,7 @@ async def post_exchange(request: Request[Any, Any, Any], services: Services, cal
 
 @get("/", summary="有无更新 / Is there anything new?")
 async def get_exchange(
-    services: Services, caller: Caller, mark: Annotated[str, Parameter(max_length=64)]
+    services: NamedDependency[Services], caller: NamedDependency[Caller], mark: Annotated[str, Parameter(max_length=64)]
 ) -> Response[dict[str, bool] | None]:
     """204 where a device with this mark holds everything; 200 where an exchange would bring something."""
     if await nothing_new(services, _device(caller), mark):
@@ -107,4 +109,11 @@ def _compressed(body: bytes, form: Form, accepted: str) -> Response[bytes]:
     return Response(body, media_type=_MEDIA_TYPES[form], headers=headers)
 
 
-ROUTER = Router("/v1/exchange", route_handlers=[post_exchange, get_exchange], tags=["exchange"])
+ROUTER = Router(
+    "/v1/exchange",
+    route_handlers=[post_exchange, get_exchange],
+    tags=["exchange"],
+    security=SECURITY,
+    # A revoked device is answered: what it still holds is kept, and it is given nothing.
+    opt=ADMITS_REVOKED,
+)
