@@ -122,6 +122,15 @@ CATALOGUE: dict[str, ErrorKind] = {
     "reason_unknown": ErrorKind(400, "原因代码不正确。", "There is no such reason."),
     "note_needed": ErrorKind(400, "选择「其他」须写明原因。", "The reason 'other' needs a note."),
     "undo_too_late": ErrorKind(409, "已有后续操作,无法撤销。", "Something was built on it; it cannot be undone."),
+    "review_pending": ErrorKind(
+        409, "上报尚未审核通过,请先审核。", "The report is not approved yet; have it reviewed first."
+    ),
+    "organisation_unsuitable": ErrorKind(
+        422, "请选择可以办理该事项的单位。", "Choose an organisation that may handle this type."
+    ),
+    "not_overdue": ErrorKind(
+        409, "案件未超期,或已升级至市级。", "The case is not overdue, or already with the city."
+    ),
     # Conflicts
     "conflict_resolved": ErrorKind(409, "该冲突已处理。", "This conflict is already settled."),
     "conflict_open": ErrorKind(409, "该冲突尚未处理。", "This conflict is still open."),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+from server.db.reading import Grants, grant_rows, reached
 from sync.access import Organisation
+from sync.case_table import UNHANDLED
 
 
 async def cases_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
@@ -39,3 +44,67 @@ async def organisations_above(
     """The organisations of these departments in these divisions."""
     rows = await connection.fetch(sql("organisations_above"), departments, divisions)
     return [Organisation(row["id"], row["department"], row["division"]) for row in rows]
+
+
+class CaseFilter(Struct, frozen=True, kw_only=True):
+    """What a queue is narrowed to.
+
+    `division`: the prefix of grid codes. `offices`: rows of department and prefix; one of them holds the case or
+    assists. `overdue_at`: some deadline has passed unmet by then.
+    """
+
+    item_id: UUID | None = None
+    state: str | None = None
+    type: str | None = None
+    division: str | None = None
+    offices: list[dict[str, str]] | None = None
+    overdue_at: datetime | None = None
+
+
+async def list_cases(
+    connection: Connection,
+    grants: Grants,
+    office_areas: Sequence[str],
+    narrowed: CaseFilter,
+    after: tuple[int, datetime, UUID] | None,
+    limit: int,
+) -> list[Row]:
+    """Cases with type, grid, review state and organisations, the most urgent first.
+
+    Those of items that the grants reach, and those with an open request in the areas of an office.
+    """
+    return await connection.fetch(
+        reached("list_cases"),
+        grant_rows(grants),
+        office_areas,
+        narrowed.item_id,
+        narrowed.state,
+        narrowed.type,
+        narrowed.division,
+        narrowed.offices,
+        narrowed.overdue_at,
+        UNHANDLED,
+        *(after or (None, None, None)),
+        limit,
+    )
+
+
+async def find_case(connection: Connection, item_id: UUID) -> Row:
+    """One case as `list_cases` gives it; whoever calls has decided that it may be seen."""
+    everything = sql("list_cases").replace("{reached}", "$1::jsonb IS NOT NULL")
+    narrowed = (item_id, None, None, None, None, None, [], None, None, None, 1)
+    (row,) = await connection.fetch(everything, [], [], *narrowed)
+    return row
+
+
+async def find_organisation(connection: Connection, organisation_id: UUID) -> Organisation | None:
+    """One organisation."""
+    row = await connection.fetchrow(sql("find_organisation"), organisation_id)
+    return Organisation(row["id"], row["department"], row["division"]) if row else None
+
+
+async def organisations_of_area(
+    connection: Connection, department: str | None, above: Sequence[str], prefixes: Sequence[str]
+) -> list[Row]:
+    """Organisations in these divisions or in those with these prefixes: id, department, division, tier, names."""
+    return await connection.fetch(sql("organisations_of_area"), department, above, prefixes)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+from server.db.reading import Grants, ItemFilter, grant_rows, reached
 
 
 async def reviews_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
@@ -31,3 +32,30 @@ async def insert_review_steps(connection: Connection, rows: list[dict[str, Any]]
 async def assignments_of_users(connection: Connection, user_ids: Sequence[UUID], at: datetime) -> list[Row]:
     """The assignments of these users that are valid at an instant, each with its user_id."""
     return await connection.fetch(sql("assignments_of_users"), user_ids, at)
+
+
+async def review_queue(
+    connection: Connection,
+    grants: Grants,
+    user_id: UUID,
+    desks: list[dict[str, Any]],
+    narrowed: ItemFilter,
+    after: tuple[int, datetime, UUID] | None,
+    limit: int,
+) -> list[Row]:
+    """Submissions that this user may decide now; `desks` are rows of reader, and tier and prefix, or grid_id."""
+    return await connection.fetch(
+        reached("review_queue"),
+        grant_rows(grants),
+        user_id,
+        desks,
+        narrowed.type,
+        narrowed.division,
+        *(after or (None, None, None)),
+        limit,
+    )
+
+
+async def built_upon(connection: Connection, item_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these items whose case moved on the last approval, or after it."""
+    return {row["item_id"] for row in await connection.fetch(sql("built_upon"), item_ids)}

@@ -51,15 +51,16 @@ async def write_feed(tx: Transaction, writes: Sequence[FeedWrite]) -> None:
     await feed.write(tx.connection, [_row(write, ids[write.stream]) for write in writes])
 
 
-async def touch_items(tx: Transaction, item_ids: Iterable[UUID]) -> None:
+async def touch_items(tx: Transaction, item_ids: Iterable[UUID], also: Sequence[FeedWrite] = ()) -> None:
     """A change of review, case or evidence: count up each item's touch and move its entries.
 
-    The caller holds the items' locks, or has no other lock that it could wait for in another order.
+    `also`: entries of the same transaction, so that all streams are locked in one order. The caller holds the items'
+    locks, or has no other lock that it could wait for in another order.
     """
     ids = sorted(set(item_ids))
     rows = await feed.touch_items(tx.connection, ids) if ids else []
     items = [head(row, {}) for row in rows]
-    await write_feed(tx, [write for item in items for write in writes_for_item(None, item)])
+    await write_feed(tx, [*(write for item in items for write in writes_for_item(None, item)), *also])
 
 
 def _row(write: FeedWrite, stream_id: int) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from schemas.forms import CompiledType
-from server.db import cases, reviews
+from server.db import cases, items, reading, reviews
 from server.db.database import Connection, Transaction
 from server.services import Services
-from server.usecases.sealed_items import photos_of
+from server.usecases.sealed_items import Vault, photos_of
 from server.usecases.standing_rows import (
     case_row,
     case_state,
@@ -88,15 +88,32 @@ class Moved(Struct, frozen=True):
     case_steps: Sequence[dict[str, Any]] = ()
 
 
+async def lock_standings(tx: Transaction, services: Services, item_ids: Sequence[UUID]) -> dict[UUID, Standing]:
+    """Lock these items in the order of their ids and load their standings; what is deleted has none."""
+    await items.lock_items(tx.connection, sorted(set(item_ids)))
+    standings = await find_standings(tx.connection, services, list(item_ids))
+    return {one.item.id: one for one in standings}
+
+
+async def find_standings(connection: Connection, services: Services, item_ids: Sequence[UUID]) -> list[Standing]:
+    """The standings of these items as the connection sees them, by id; without those that are deleted."""
+    vault = Vault(services.keyring, services.catalogue)
+    rows = await reading.items_with_keys(connection, item_ids)
+    opened = [(row, vault.secret(row)) for row in rows]
+    return await load_standings(
+        connection, services, [(vault.open_item(row, secret), secret) for row, secret in opened]
+    )
+
+
 async def load_standings(
-    connection: Connection, services: Services, items: Sequence[tuple[ItemState, bytes]]
+    connection: Connection, services: Services, opened: Sequence[tuple[ItemState, bytes]]
 ) -> list[Standing]:
     """The standings of these items, given with their keys, in the same order."""
-    ids = [item.id for item, _ in items]
+    ids = [item.id for item, _ in opened]
     known = {row["item_id"]: row for row in await reviews.reviews_of_items(connection, ids)}
-    opened = {row["item_id"]: row for row in await cases.cases_of_items(connection, ids)}
-    verified = await _verified(connection, services, items)
-    bare = [_bare(services, item, secret, opened.get(item.id)) for item, secret in items]
+    on_case = {row["item_id"]: row for row in await cases.cases_of_items(connection, ids)}
+    verified = await _verified(connection, services, [item for item, _ in opened])
+    bare = [_bare(services, item, secret, on_case.get(item.id)) for item, secret in opened]
     offices = await _direct_offices(connection, bare)
     return [
         Standing(
@@ -138,10 +155,10 @@ def _bare(services: Services, item: ItemState, secret: bytes, case: Any) -> Stan
 
 
 async def _verified(
-    connection: Connection, services: Services, items: Sequence[tuple[ItemState, bytes]]
+    connection: Connection, services: Services, heads: Sequence[ItemState]
 ) -> dict[tuple[UUID, str], int]:
     """How many verified photos of each role an item has; of the report, only those its form still names."""
-    named = {item.id: _named(services, item) for item, _ in items}
+    named = {item.id: _named(services, item) for item in heads}
     counts: dict[tuple[UUID, str], int] = {}
     for row in await cases.verified_photos(connection, list(named)):
         item_id, role = row["item_id"], row["role"]
@@ -168,6 +185,18 @@ async def _direct_offices(connection: Connection, standings: Iterable[Standing])
 def divisions_above(grid_code: str) -> list[str]:
     """The codes of community, street, county and city that a grid lies in."""
     return [grid_code[:length].ljust(12, "0") for length in _PREFIXES] if grid_code else []
+
+
+def merged_moves(moves: Iterable[Moved]) -> list[Moved]:
+    """One move an item, from before its first to after its last, with all steps in between."""
+    merged: dict[UUID, Moved] = {}
+    for move in moves:
+        first = merged.get(move.after.item.id)
+        if first is not None:
+            review_steps, case_steps = [*first.review_steps, *move.review_steps], [*first.case_steps, *move.case_steps]
+            move = Moved(first.before, move.after, review_steps, case_steps)
+        merged[move.after.item.id] = move
+    return list(merged.values())
 
 
 async def store_moves(tx: Transaction, services: Services, moves: Sequence[Moved], now: datetime) -> None:

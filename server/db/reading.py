@@ -1,0 +1,81 @@
+"""What offices read: items by the grants of a reader, their history, and the steps of their reviews and cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, to_builtins
+
+from server.db.database import Connection, Row
+from server.db.named import sql
+from sync.access import Grant
+
+Grants = Sequence[Grant]
+
+
+class ItemFilter(Struct, frozen=True, kw_only=True):
+    """What a list is narrowed to; `division` is the prefix of grid codes."""
+
+    type: str | None = None
+    division: str | None = None
+    review: str | None = None
+    case: str | None = None
+
+
+def reached(name: str) -> str:
+    """A statement with the one condition that says which items a reader's grants reach."""
+    return sql(name).replace("{reached}", sql("reached"))
+
+
+def grant_rows(grants: Grants) -> list[dict[str, Any]]:
+    """Grants as the condition takes them."""
+    return [{"types": grant.types, **to_builtins(grant.reach)} for grant in grants]
+
+
+async def readable_items(connection: Connection, item_ids: Sequence[UUID], grants: Grants) -> set[UUID]:
+    """Those of these items that the grants reach and that are not deleted."""
+    rows = await connection.fetch(reached("readable_items"), grant_rows(grants), item_ids)
+    return {row["id"] for row in rows}
+
+
+async def list_items(
+    connection: Connection, grants: Grants, narrowed: ItemFilter, after: UUID | None, limit: int
+) -> list[Row]:
+    """Items that the grants reach, the newest first."""
+    return await connection.fetch(
+        reached("list_items"),
+        grant_rows(grants),
+        after,
+        narrowed.type,
+        narrowed.division,
+        narrowed.review,
+        narrowed.case,
+        limit,
+    )
+
+
+async def history_of_item(connection: Connection, item_id: UUID) -> list[Row]:
+    """Its revisions with the names of their authors, oldest first."""
+    return await connection.fetch(sql("history_of_item"), item_id)
+
+
+async def names_of_users(connection: Connection, user_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """What these users are called."""
+    return {row["id"]: row["name"] for row in await connection.fetch(sql("names_of_users"), user_ids)}
+
+
+async def review_steps_of_item(connection: Connection, item_id: UUID) -> list[Row]:
+    """The steps of its review with the names of who took them, in order."""
+    return await connection.fetch(sql("review_steps_of_item"), item_id)
+
+
+async def case_steps_of_item(connection: Connection, item_id: UUID) -> list[Row]:
+    """The steps of its case with the names of who took them and of the organisation then in charge, in order."""
+    return await connection.fetch(sql("case_steps_of_item"), item_id)
+
+
+async def items_with_keys(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
+    """Heads of items with their wrapped keys, by id, without locking them; deleted ones are left out."""
+    return await connection.fetch(sql("items_with_keys"), item_ids)
