@@ -90,8 +90,8 @@ class Written(Struct, frozen=True):
 class Sides(Struct, frozen=True, kw_only=True):
     """One field in conflict. `server` is the item's present value; of a deleted item, its last.
 
-    `moved_on`: that is no longer the value with which the conflict opened. `masked`: values are not shown in full, so
-    that equal ones may differ.
+    `moved_on`: that is no longer the value with which the open conflict began. `masked`: the values are not shown in
+    full, so that those shown alike may differ.
     """
 
     key: str
@@ -236,7 +236,7 @@ def _sides(opened: Opened, key: str, now: Fields, reveal: bool) -> Sides:
         incoming=shown(overlap.incoming),
         server_changed=server != overlap.base,
         incoming_changed=overlap.incoming != overlap.base,
-        moved_on=opened.row["kind"] != "update_delete" and server != overlap.server,
+        moved_on=opened.row["state"] == "open" and opened.row["kind"] != "update_delete" and server != overlap.server,
         masked=not reveal and (field is None or key in opened.compiled.marked),
     )
 
