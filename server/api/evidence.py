@@ -6,7 +6,8 @@ import re
 from typing import Annotated
 
 from litestar import Response, Router, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from schemas.evidence import (
     DeclarationAnswer,
@@ -20,39 +21,42 @@ from server.api.session_guard import SECURITY
 from server.errors import Problem
 from server.services import Services
 from server.usecases import evidence
-from server.usecases.reading import may_read_items
 from server.usecases.sessions import Caller
 
 _PHOTO = re.compile(r"([0-9a-f]{64})-([1-9][0-9]{0,14})")
 
 
 @post("/", status_code=200, summary="申报照片并取得上传地址 Declare photos and get where to send them")
-async def declare_photos(services: Services, caller: Caller, data: PhotosDeclared) -> DeclarationAnswer:
+async def declare_photos(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[PhotosDeclared]
+) -> DeclarationAnswer:
     """How far each photo has come, and an address to PUT its bytes to where they are missing."""
     return DeclarationAnswer(await evidence.declare(services, caller, data.photos))
 
 
 @post("/uploaded", status_code=200, summary="告知照片已上传 Say that photos were sent")
-async def photos_uploaded(services: Services, caller: Caller, data: PhotosUploaded) -> UploadedAnswer:
+async def photos_uploaded(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[PhotosUploaded]
+) -> UploadedAnswer:
     """The server looks for the bytes and has them checked; saying it again does no harm."""
     return await evidence.take_in(services, caller, data.uploads)
 
 
 @get("/{photo:str}", summary="取得照片的读取地址 Get where to read a photo")
 async def photo_address(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     photo: Annotated[
-        str, Parameter(pattern=f"^{_PHOTO.pattern}$", description="SHA-256, a hyphen and the number of bytes")
+        str, PathParameter(pattern=f"^{_PHOTO.pattern}$", description="SHA-256, a hyphen and the number of bytes")
     ],
-    thumbnail: bool = False,
+    thumbnail: Annotated[bool, QueryParameter(description="the thumbnail instead of the photo")] = False,
 ) -> Response[PhotoAddress]:
     """A short-lived address, for who may read an item that holds the photo; each is written to the audit trail."""
     parts = _PHOTO.fullmatch(photo)
     if parts is None:
         raise Problem("parameter_invalid", field="photo")
     ref = PhotoRef(parts[1], int(parts[2]))
-    address = await evidence.read_address(services, caller, ref, may_read_items, thumbnail=thumbnail)
+    address = await evidence.read_address(services, caller, ref, thumbnail=thumbnail)
     return Response(address, headers={"Cache-Control": "no-store"})
 
 

@@ -7,7 +7,7 @@ job was left for. So a job is enqueued after the commit that made the work, on a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
@@ -39,7 +39,7 @@ class JobQueue:
     The connections are the queue's own: the library writes JSON as text, where the product's connections take values.
     """
 
-    def __init__(self, pool: asyncpg.Pool[Any]) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._queries: Queries | None = None
 
@@ -77,7 +77,7 @@ class JobQueue:
         return self._queries
 
 
-def _queries(pool: asyncpg.Pool[Any]) -> Queries:
+def _queries(pool: asyncpg.Pool) -> Queries:
     # Imported at first use: a server process that never takes a photo does without its 14 MB.
     from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
     from pgqueuer.adapters.persistence import qb

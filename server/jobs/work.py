@@ -7,7 +7,7 @@ needs no bookkeeping of the queue: the next sweep finds what it left, after a sp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
@@ -110,7 +110,7 @@ async def _safely(job: str, work: Awaitable[object], key: str | None = None) -> 
 
 
 @asynccontextmanager
-async def _stopped_by(stopping: asyncio.Event, worker: PgQueuer) -> AsyncIterator[None]:
+async def _stopped_by(stopping: asyncio.Event, worker: PgQueuer) -> AsyncGenerator[None, None]:
     """Pass the wish to stop on; the worker's own event is also set by its failures, which must not end the process."""
 
     async def pass_on() -> None:

@@ -7,7 +7,7 @@ The bytes never pass through this server: a phone PUTs them to an object that no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,21 +15,19 @@ from uuid import UUID, uuid4
 
 from schemas.evidence import DeclaredPhoto, PhotoAddress, PhotoRef, UploadedAnswer, UploadedPhoto, WayIn
 from server.db import audit, evidence
-from server.db.database import Connection, Row, Transaction
+from server.db.database import Row, Transaction
 from server.errors import CATALOGUE, Problem
 from server.metrics import EVIDENCE
 from server.services import Services
 from server.storage.objects import ObjectMissing, StoreUnavailable
 from server.storage.photos import MAX_BYTES
 from server.usecases.feeding import touch_items
+from server.usecases.reading import readable
 from server.usecases.sessions import Caller
 from sync.evidence import State, shown_state
 
 VERIFY_PHOTO = "verify_photo"
 """The job that checks one upload; its key is the upload's id."""
-
-MayRead = Callable[[Connection, Sequence[UUID]], Awaitable[set[UUID]]]
-"""Which of these items the caller may read now."""
 
 _Key = tuple[bytes, int]
 
@@ -138,13 +136,16 @@ async def _arrival_code(services: Services, upload: Row) -> str | None:
 async def _store(tx: Transaction, services: Services, uploads: Sequence[Row]) -> dict[_Key, State]:
     rows = [{"sha256": row["sha256"], "size": row["size"]} for row in uploads]
     await evidence.lock_items_of_photos(tx.connection, rows)
-    found = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}
+    found: dict[_Key, State] = {
+        _key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)
+    }
     stored = await evidence.store_uploads(tx.connection, [row["id"] for row in uploads])
     changes = [Change(*key, found[key], "stored") for key in map(_key, stored) if found[key] != "verified"]
     await move_photos(tx, changes)
     ids = [str(row["id"]) for row in stored]
     tx.after_commit(lambda: services.jobs.enqueue(VERIFY_PHOTO, ids))
-    return found | {(change.sha256, change.size): change.after for change in changes}
+    found.update({(change.sha256, change.size): change.after for change in changes})
+    return found
 
 
 async def move_photos(tx: Transaction, changes: Sequence[Change]) -> list[UUID]:
@@ -174,7 +175,7 @@ def _state_row(change: Change) -> dict[str, Any]:
 
 
 async def read_address(
-    services: Services, caller: Caller, photo: PhotoRef, may_read: MayRead, *, thumbnail: bool = False
+    services: Services, caller: Caller, photo: PhotoRef, *, thumbnail: bool = False
 ) -> PhotoAddress:
     """A short-lived address of a verified photo, for who may read an item that holds it, and an audit row.
 
@@ -182,25 +183,23 @@ async def read_address(
     caller may not know that there is such a photo, and `evidence_not_verified`.
     """
     return await services.database.write(
-        partial(
-            _read_address, services=services, caller=caller, photo=photo, may_read=may_read, thumbnail=thumbnail
-        )
+        partial(_read_address, services=services, caller=caller, photo=photo, thumbnail=thumbnail)
     )
 
 
 async def _read_address(
-    tx: Transaction, services: Services, caller: Caller, photo: PhotoRef, may_read: MayRead, thumbnail: bool
+    tx: Transaction, services: Services, caller: Caller, photo: PhotoRef, thumbnail: bool
 ) -> PhotoAddress:
     sha256, size = _key(photo)
     items = await evidence.items_of_photos(tx.connection, [{"sha256": sha256, "size": size}])
-    readable = await may_read(tx.connection, items) if items else set[UUID]()
+    read_by = await readable(tx.connection, services, caller, items)
     own = not items and await evidence.has_proved(tx.connection, sha256, size, caller.user_id)
     found = await evidence.find_photo(tx.connection, sha256, size)
-    if found is None or not (readable or own):
+    if found is None or not (read_by or own):
         raise Problem("evidence_unknown")
     if found["state"] != "verified":
         raise Problem("evidence_not_verified")
-    (address,) = await sign_addresses(tx, services, caller, [found], sorted(readable), thumbnails=thumbnail)
+    (address,) = await sign_addresses(tx, services, caller, [found], sorted(read_by), thumbnails=thumbnail)
     return address
 
 
@@ -260,7 +259,7 @@ def thumbnail_key(sha256: bytes, size: int) -> str:
 
 
 def _uploaded(upload: Row, states: dict[_Key, State], code: str | None) -> UploadedPhoto:
-    state = states.get(_key(upload), upload["photo_state"])
+    state: State = states.get(_key(upload)) or upload["photo_state"]
     return UploadedPhoto(upload["id"], upload["sha256"].hex(), upload["size"], state, code, *_words(code))
 
 

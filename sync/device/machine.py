@@ -311,7 +311,9 @@ class Device:
     def _note_evidence(self, entries: Iterable[Any]) -> None:
         for entry in entries:
             if entry.item is not None:
-                photos.note_states(self._state, entry.item.evidence)
+                # "declared" tells readers nothing of the way the bytes take; answers to this phone's own requests do.
+                told = [seen for seen in entry.item.evidence if seen.state != "declared"]
+                photos.note_states(self._state, told)
 
     def _repair(self, answer: ExchangeAnswer) -> list[str]:
         """Streams whose digest disagrees begin again."""

@@ -1,4 +1,4 @@
-"""What the tests of photos share: an item in a grid's stream, a phone's ways of sending bytes, and looking at the store."""
+"""What the tests of photos share: an item in a grid's stream, how a phone sends bytes, and looking at the store."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from server.usecases.feeding import write_feed, writes_for_item
 from server.usecases.photo_checks import check_upload
 from server.usecases.sealed_items import Vault
 from server.usecases.sessions import Caller
+from sync.access import Assignment
 from sync.feed import signed64
 from sync.items import ItemState
 from tests.integration.town import WORKER_EAST, Citizen, grid_id
@@ -31,7 +32,14 @@ WRITTEN_WHERE = (117.905, 32.705)
 
 def caller(citizen: Citizen = WORKER_EAST) -> Caller:
     """Somebody of the town, signed in."""
-    return Caller(user_id=citizen.id, name=citizen.role, kind="user", assignments=())
+    held = Assignment(
+        role=citizen.role,
+        grid_id=grid_id(citizen.grid) if citizen.grid else None,
+        division=citizen.division,
+        department=citizen.department,
+        valid_from=WRITTEN_AT,
+    )
+    return Caller(user_id=citizen.id, name=citizen.role, kind="user", assignments=(held,))
 
 
 def ref(data: bytes) -> PhotoRef:

@@ -339,6 +339,13 @@ def test_a_refused_photo_is_sent_again(device: Device) -> None:
     assert [photo.state for photo in device.photos_to_send()] == ["refused"]
 
 
+def test_a_pulled_item_does_not_make_a_sent_photo_unsent(device: Device) -> None:
+    with_photo(device)
+    device.note_photos([seen("stored")])
+    pull(device, page(present(2, body(touch=1, evidence=[seen("declared")]))))
+    assert device.photos_to_send() == []
+
+
 def test_an_item_out_of_scope_stays_until_its_photos_are_sent(device: Device) -> None:
     with_photo(device)
     pull(device, lost=["grid/1"])
