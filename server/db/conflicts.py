@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from server.db.database import Connection, Row
 from server.db.named import sql
+from server.db.reading import grant_rows, reached
 from sync.access import Grant
 
 _LEAST, _MOST = UUID(int=0), UUID(int=2**128 - 1)
@@ -47,11 +48,10 @@ async def select_conflicts(
     connection: Connection, grants: Sequence[Grant], wanted: ConflictFilter, limit: int
 ) -> list[Row]:
     """At most `limit` conflicts within these grants, oldest first, each with its item's place, key and people."""
-    reach = [{"types": grant.types, **structs.asdict(grant.reach)} for grant in grants]
     opened_at, last_id = wanted.after or (None, None)
     return await connection.fetch(
-        sql("select_conflicts"),
-        reach,
+        reached("select_conflicts"),
+        grant_rows(grants),
         wanted.least,
         wanted.most,
         wanted.state,

@@ -34,11 +34,6 @@ RETURNING id, user_id, kind, version, open;
 
 -- The conflicts that a person may see, by his grants ($1), oldest first, after a place in that order ($9, $10).
 -- name: select_conflicts
-WITH reach AS (
-    SELECT * FROM jsonb_to_recordset($1) AS g (
-        types text[], grid_id uuid, division_prefix text, author_id uuid, department text, organisation_prefix text
-    )
-)
 SELECT
     c.*, i.type, i.version AS item_version, i.deleted, i.grid_id, l.code AS grid_code, k.wrapped, a.name AS author_name,
     coalesce(d.name, '') AS device_name, s.name AS settler_name
@@ -53,20 +48,10 @@ WHERE c.id BETWEEN $2 AND $3
     AND ($4::text IS NULL OR c.state = $4)
     AND ($5::text IS NULL OR c.kind = $5)
     AND ($6::text IS NULL OR i.type = $6)
-    AND ($7::text IS NULL OR l.code LIKE $7 || '%')
+    AND ($7::text IS NULL OR starts_with(l.code, $7))
     AND ($8::timestamptz IS NULL OR c.opened_at < $8)
     AND ($9::timestamptz IS NULL OR (c.opened_at, c.id) > ($9, $10::uuid))
-    AND EXISTS (
-        SELECT FROM reach g
-        WHERE i.type = ANY(g.types)
-            AND (g.grid_id IS NULL OR g.grid_id = i.grid_id)
-            AND (g.division_prefix IS NULL OR l.code LIKE g.division_prefix || '%')
-            AND (g.author_id IS NULL OR g.author_id = i.author_id)
-            AND (g.department IS NULL OR EXISTS (
-                SELECT FROM cases h JOIN organisation o ON o.id = h.organisation_id OR o.id = ANY(h.assisting)
-                WHERE h.item_id = i.id AND o.department = g.department AND o.division LIKE g.organisation_prefix || '%'
-            ))
-    )
+    AND {reached}
 ORDER BY c.opened_at, c.id
 LIMIT $11;
 
