@@ -26,7 +26,8 @@ def data(tmp_path: Path) -> Path:
     return closed / "data"
 
 
-def status_of(address: str) -> int:
+def answer_of(address: str, path: str = "/") -> http.client.HTTPResponse:
+    """The answer to a GET, its body not read yet."""
     parts = urlsplit(address)
     secure = ssl.create_default_context()
     secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE
@@ -34,8 +35,12 @@ def status_of(address: str) -> int:
         client = http.client.HTTPSConnection(parts.netloc, timeout=10, context=secure)
     else:
         client = http.client.HTTPConnection(parts.netloc, timeout=10)
-    client.request("GET", "/")
-    return client.getresponse().status
+    client.request("GET", path)
+    return client.getresponse()
+
+
+def status_of(address: str) -> int:
+    return answer_of(address).status
 
 
 def test_it_serves_then_stops_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
@@ -113,6 +118,13 @@ def test_ctrl_c_stops_it_too(data: Path) -> None:
         os.killpg(up.process.pid, signal.SIGINT)
         assert up.ended(seconds=10)[0] == 0
     assert left_running(data) == []
+
+
+def test_a_request_in_flight_is_answered_before_the_end(data: Path) -> None:
+    with running_up(data) as up:
+        begun = answer_of(up.address, "/slow")
+        assert up.stop()[0] == 0
+        assert begun.read() == b"tiny\n"
 
 
 def test_stopping_while_it_starts_leaves_nothing(data: Path) -> None:

@@ -4,6 +4,7 @@ Services, migration and the worker are the real ones. Environment: TINY_JOBS, TI
 jobs process and the two demo programs by a line of Python.
 """
 
+import asyncio
 import os
 import runpy
 import sys
@@ -47,6 +48,8 @@ async def _application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await send({"type": message["type"] + ".complete"})
         return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    if scope["path"] == "/slow":
+        await asyncio.sleep(1)
     await send({"type": "http.response.body", "body": b"tiny\n"})
 
 
