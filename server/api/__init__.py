@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from server.api import catalogue, enrol, errors, evidence, exchange, health, metrics, registry, token
+from server.api import (
+    cases,
+    catalogue,
+    enrol,
+    errors,
+    evidence,
+    exchange,
+    health,
+    items,
+    metrics,
+    registry,
+    reviews,
+    token,
+)
 
 ROUTES: list[ControllerRouterHandler] = [
     enrol.ROUTER,
@@ -13,6 +26,9 @@ ROUTES: list[ControllerRouterHandler] = [
     registry.ROUTER,
     exchange.ROUTER,
     evidence.ROUTER,
+    items.ROUTER,
+    reviews.ROUTER,
+    cases.ROUTER,
     health.live,
     health.ready,
     metrics.metrics,
