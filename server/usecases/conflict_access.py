@@ -6,6 +6,7 @@ else is as if it did not exist.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from sync.merge import Overlap
 from sync.resolve import SETTLING_ROLES, Dispute, settling_grants
 
 SHORTEST_PREFIX = 6
+_DIGITS = re.compile(rf"[0-9A-Fa-f]{{{SHORTEST_PREFIX},32}}")
 
 
 class Opened(Struct, frozen=True):
@@ -58,7 +60,7 @@ def grants_of(services: Services, actor: Caller) -> Sequence[Grant]:
 def id_range(text: str) -> tuple[UUID, UUID]:
     """The least and the greatest id that begin with these hexadecimal digits; raises ValueError for too few or none."""
     digits = text.replace("-", "")
-    if not (SHORTEST_PREFIX <= len(digits) <= 32 and digits.isascii() and digits.isalnum()):
+    if _DIGITS.fullmatch(digits) is None:
         raise ValueError("not the beginning of an id")
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
