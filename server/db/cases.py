@@ -73,8 +73,19 @@ async def list_cases(
 
     Those of items that the grants reach, and those with an open request in the areas of an office.
     """
-    return await connection.fetch(
-        reached("list_cases"),
+    arguments = case_arguments(grants, office_areas, narrowed, after, limit)
+    return await connection.fetch(reached("list_cases"), *arguments)
+
+
+def case_arguments(
+    grants: Grants,
+    office_areas: Sequence[str],
+    narrowed: CaseFilter,
+    after: tuple[int, datetime, UUID] | None,
+    limit: int,
+) -> tuple[Any, ...]:
+    """What the statement of the list takes."""
+    return (
         grant_rows(grants),
         office_areas,
         narrowed.item_id,

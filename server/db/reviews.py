@@ -44,16 +44,21 @@ async def review_queue(
     limit: int,
 ) -> list[Row]:
     """Submissions that this user may decide now; `desks` are rows of reader, and tier and prefix, or grid_id."""
-    return await connection.fetch(
-        reached("review_queue"),
-        grant_rows(grants),
-        user_id,
-        desks,
-        narrowed.type,
-        narrowed.division,
-        *(after or (None, None, None)),
-        limit,
-    )
+    arguments = queue_arguments(grants, user_id, desks, narrowed, after, limit)
+    return await connection.fetch(reached("review_queue"), *arguments)
+
+
+def queue_arguments(
+    grants: Grants,
+    user_id: UUID,
+    desks: list[dict[str, Any]],
+    narrowed: ItemFilter,
+    after: tuple[int, datetime, UUID] | None,
+    limit: int,
+) -> tuple[Any, ...]:
+    """What the statement of the queue takes."""
+    place = after or (None, None, None)
+    return grant_rows(grants), user_id, desks, narrowed.type, narrowed.division, *place, limit
 
 
 async def built_upon(connection: Connection, item_ids: Sequence[UUID]) -> set[UUID]:

@@ -75,7 +75,7 @@ async def queue(
 async def _queue(
     tx: Transaction, services: Services, caller: Caller, narrowed: ItemFilter, place: QueuePlace | None, limit: int
 ) -> ReviewsPage:
-    grants, desks = grants_of(services, caller), _desks(caller.assignments)
+    grants, desks = grants_of(services, caller), desks_of(caller.assignments)
     rows = await reviews.review_queue(tx.connection, grants, caller.user_id, desks, narrowed, place, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     ids = [row["item_id"] for row in rows[:limit]]
@@ -92,7 +92,7 @@ def _place(row: Row) -> QueuePlace:
     return QueuePlace(row["urgency_level"], row["submitted_at"], row["item_id"])
 
 
-def _desks(assignments: Sequence[Assignment]) -> list[dict[str, Any]]:
+def desks_of(assignments: Sequence[Assignment]) -> list[dict[str, Any]]:
     """Where the caller is asked for decisions: as the reader of a tier in a division, or of a grid."""
     desks: list[dict[str, Any]] = []
     for held in assignments:

@@ -1,0 +1,69 @@
+"""What a page about one item needs beside the item itself: its grid, addresses of its photos, and revealing it."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from msgspec import convert
+
+from schemas.accounts import GridView
+from schemas.evidence import PhotoAddress
+from schemas.offices import ItemView
+from server.db import audit, evidence, registry
+from server.db.database import Transaction
+from server.errors import Problem
+from server.services import Services
+from server.usecases.evidence import photo_name, sign_addresses
+from server.usecases.reading import item_view, readable
+from server.usecases.reasons import checked_reason
+from server.usecases.sessions import Caller
+
+
+async def grid_view(services: Services, grid_id: UUID) -> GridView | None:
+    """A current grid with its community and outline; None once it is no longer current."""
+    async with services.database.read() as connection:
+        rows = await registry.grids_of_area(connection, [grid_id], [])
+    return convert(rows[0], GridView) if rows else None
+
+
+async def revealed_item(services: Services, caller: Caller, item_id: UUID, reason: str | None) -> ItemView:
+    """One item for somebody who asked to see every value; that he did and why is on record before it is shown.
+
+    Raises Problem: reason_needed, parameter_invalid, not_found.
+    """
+    told = checked_reason(reason)
+    view = await item_view(services, caller, item_id)
+    marked = services.catalogue.types[view.item.type].marked
+    detail = {"fields": sorted(view.item.fields.keys() & marked)}
+    await services.database.write(
+        lambda tx: audit.record(
+            tx.connection, caller.user_id, "item.reveal", "item", str(item_id), told, detail, caller.request_id
+        )
+    )
+    return view
+
+
+async def photo_addresses(
+    services: Services, caller: Caller, item_id: UUID, *, thumbnails: bool, only: str | None = None
+) -> dict[str, PhotoAddress]:
+    """Short-lived addresses of an item's verified photos by `photo_name`, or of the one that is named; each is noted.
+
+    Raises Problem `not_found` where the caller may not read the item.
+    """
+    work = partial(
+        _photo_addresses, services=services, caller=caller, item_id=item_id, thumbnails=thumbnails, only=only
+    )
+    return await services.database.write(work)
+
+
+async def _photo_addresses(
+    tx: Transaction, services: Services, caller: Caller, item_id: UUID, thumbnails: bool, only: str | None
+) -> dict[str, PhotoAddress]:
+    if not await readable(tx.connection, services, caller, [item_id]):
+        raise Problem("not_found")
+    rows = await evidence.photos_of_items(tx.connection, [item_id])
+    verified = {photo_name(row["sha256"], row["size"]): row for row in rows if row["state"] == "verified"}
+    shown = {name: row for name, row in verified.items() if only in (None, name)}
+    addresses = await sign_addresses(tx, services, caller, list(shown.values()), [item_id], thumbnails=thumbnails)
+    return dict(zip(shown, addresses, strict=True))
