@@ -155,12 +155,13 @@ class EvidenceState(Struct, frozen=True):
 
 
 class ReviewView(Struct, frozen=True, omit_defaults=True):
-    """The submission's state as every reader of the item sees it."""
+    """The submission's state as every reader of the item sees it; a return has a reason, a note, and notes by field."""
 
     state: Literal["pending", "approved", "returned"]
     level: int = 0
     version: int = 0
     reason: str | None = None
+    note: str | None = None
     notes: dict[str, str] = {}
 
 
@@ -203,6 +204,7 @@ class NoticeBody(Struct, frozen=True, omit_defaults=True):
     version: int
     fields: dict[str, Any] = {}
     notes: dict[str, str] = {}
+    note: str | None = None
     reason: str | None = None
 
 

@@ -11,6 +11,7 @@ from server.db import feed
 from server.db.database import Connection, Row
 from server.services import Services
 from server.usecases.sealed_items import Vault
+from server.usecases.standing_rows import open_text
 from sync.evidence import shown_state
 from sync.feed import to_hex
 
@@ -55,6 +56,7 @@ def _review(vault: Vault, row: Row, secret: bytes) -> ReviewView | None:
         level=row["review_level"],
         version=row["review_version"],
         reason=row["review_reason"],
+        note=open_text(row["id"], row["review_note"], secret),
         notes=vault.open_notes(row["id"], row["review_notes"], secret),
     )
 
@@ -91,5 +93,6 @@ def _notice_body(vault: Vault, row: Row) -> NoticeBody:
         version=row["version"],
         fields={key: overlap.incoming for key, overlap in parked.items()},
         notes=vault.open_notes(row["item_id"], row["notes"], secret),
+        note=open_text(row["item_id"], row["note"], secret),
         reason=row["reason"],
     )

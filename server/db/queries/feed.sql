@@ -51,8 +51,8 @@ CROSS JOIN LATERAL (
 -- name: bodies_of_items
 SELECT
     i.*, k.wrapped, r.state AS review_state, r.level AS review_level, r.version AS review_version,
-    r.reason AS review_reason, r.notes AS review_notes, c.state AS case_state, c.organisation_id, c.accept_by,
-    c.respond_by, c.handle_by, e.photos
+    r.reason AS review_reason, r.note AS review_note, r.notes AS review_notes, c.state AS case_state,
+    c.organisation_id, c.accept_by, c.respond_by, c.handle_by, e.photos
 FROM item i
 JOIN item_key k ON k.item_id = i.id
 LEFT JOIN review r ON r.item_id = i.id
@@ -70,7 +70,7 @@ WHERE i.id = ANY($1::uuid[]);
 
 -- name: bodies_of_notices
 SELECT
-    n.id, n.kind, n.code, n.item_id, n.version, k.wrapped, c.clear, c.sealed, r.reason, r.notes
+    n.id, n.kind, n.code, n.item_id, n.version, k.wrapped, c.clear, c.sealed, r.reason, r.note, r.notes
 FROM notice n
 JOIN item_key k ON k.item_id = n.item_id
 LEFT JOIN conflict c ON c.id = n.conflict_id
