@@ -123,11 +123,13 @@ class Scene:
         item: UUID,
         first: dict[str, Any] | None,
         second: dict[str, Any] | None,
+        *,
+        of: str = "0101",
     ) -> UUID:
         """The chief's edit arrives, then the worker's, of the same base (None: a deletion); the conflict that opens."""
         base = await self.base(item)
         for phone, fields, expected in (("chief", first, "applied"), ("worker", second, "parked")):
-            outcome = await self.push(phone, "update" if fields else "delete", item, fields, base=base)
+            outcome = await self.push(phone, "update" if fields else "delete", item, fields, of=of, base=base)
             assert outcome.outcome == expected, outcome
         assert outcome.conflict is not None
         return outcome.conflict

@@ -237,6 +237,35 @@ async def test_a_reference_to_nothing_is_refused(scene: Scene) -> None:
     assert (await scene.item(item)).fields["dwelling"] == str(other)
 
 
+async def test_a_photo_that_is_taken_over_is_waited_for(scene: Scene) -> None:
+    """Of a parked edit no photo is asked for; once it is taken, the phone is to send it."""
+    item = uuid4()
+    made = await scene.push("worker", "create", item, RUBBISH | {"photos": [photo("a")]}, of="0601")
+    assert made.outcome == "applied", made
+    conflict = await scene.two_edits(item, {"photos": [photo("b")]}, {"photos": [photo("c")]}, of="0601")
+    assert await linked(scene, item) == {"a" * 64, "b" * 64}
+    await scene.resolve(conflict, COMMUNITY_EAST, INCOMING)
+    assert await linked(scene, item) == {"a" * 64, "b" * 64, "c" * 64}
+
+
+RUBBISH: dict[str, Any] = {
+    "problem": "garbage",
+    "size": "small",
+    "road": "东街",
+    "cleared_on_site": False,
+    "location": {"lon": 117.905, "lat": 32.705, "crs": "wgs84", "accuracy": 5.0, "provider": "gps"},
+}
+
+
+def photo(digit: str) -> dict[str, Any]:
+    return {"sha256": digit * 64, "size": 1000, "role": "report"}
+
+
+async def linked(scene: Scene, item: UUID) -> set[str]:
+    rows = await scene.truth.fetch("SELECT sha256 FROM evidence_link WHERE item_id = $1", item)
+    return {row["sha256"].hex() for row in rows}
+
+
 async def test_a_dry_run_says_what_would_be_and_writes_nothing(scene: Scene) -> None:
     item, conflict = await names_in_conflict(scene)
     whole = await scene.everything()

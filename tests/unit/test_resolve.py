@@ -32,7 +32,7 @@ from sync.resolve import (
 
 WRITTEN, NOW = datetime(2024, 6, 1, 8, tzinfo=UTC), datetime(2024, 6, 2, 8, tzinfo=UTC)
 ITEM, CONFLICT, AUTHOR, PHONE = (UUID(int=number) for number in range(1, 5))
-EAST, WEST, DWELLING, ELSEWHERE = (UUID(int=number) for number in range(11, 15))
+EAST, WEST, NORTH, DWELLING, ELSEWHERE = (UUID(int=number) for number in range(11, 16))
 SECRET = bytes(range(32))
 CATALOGUE = packaged()
 
@@ -41,13 +41,12 @@ def square(west: float) -> list[list[tuple[float, float]]]:
     return [[(west, 32.0), (west + 0.01, 32.0), (west + 0.01, 32.01), (west, 32.01), (west, 32.0)]]
 
 
-REGISTRY = Registry(
-    1,
-    [
-        GridLabel(WEST, "341182001001001", "341182001001", "general", "西", square(118.0)),
-        GridLabel(EAST, "341182001001002", "341182001001", "general", "东", square(118.01)),
-    ],
-)
+LABELS = [
+    GridLabel(WEST, "341182001001001", "341182001001", "general", "西", square(118.0)),
+    GridLabel(EAST, "341182001001002", "341182001001", "general", "东", square(118.01)),
+    GridLabel(NORTH, "341182001001003", "341182001001", "general", "北", square(118.02)),
+]
+REGISTRY = Registry(1, LABELS)
 RESIDENT = {
     "name": "张三",
     "id_type": "resident_id",
@@ -319,12 +318,23 @@ def test_undoing_turns_deletion_and_restoration_back() -> None:
     assert (undone.after.deleted, undone.after.fields) == (True, item().fields)
 
 
-def test_undoing_moves_the_item_back_unless_it_moved_on() -> None:
+def test_undoing_moves_the_item_back_to_where_it_was() -> None:
+    """Where its fields would not lead: the dwelling that it returns to lies in another grid by now."""
     held = dispute(dwelling=Overlap(None, str(DWELLING), str(ELSEWHERE)))
-    revision, settlement = resolved(Choice("incoming"), item(), held)
+    start = item(grid_id=NORTH)
+    revision, settlement = resolved(Choice("incoming"), start, held)
+    assert revision.after.grid_id == EAST
     undone = accepted(undo(settlement, 4, revision.after, past_of(revision), context()))
-    assert (undone.after.grid_id, undone.after.fields) == (WEST, item().fields)
+    assert (undone.after.grid_id, undone.after.fields) == (NORTH, start.fields)
     assert undone.after.rev == revision_rev(SECRET, undone.after)
+
+
+def test_undoing_moves_nothing_into_a_grid_that_is_no_more() -> None:
+    held = dispute(dwelling=Overlap(None, str(DWELLING), str(ELSEWHERE)))
+    revision, settlement = resolved(Choice("incoming"), item(grid_id=NORTH), held)
+    later = msgspec.structs.replace(context(), registry=Registry(2, LABELS[:2]))
+    undone = accepted(undo(settlement, 4, revision.after, past_of(revision), later))
+    assert undone.after.grid_id == WEST
 
 
 VALUES = {
