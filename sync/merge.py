@@ -89,11 +89,17 @@ def _settle(overlap: Overlap, policy: str, longest: int | None) -> tuple[bool, A
         # One side cleared what the other filled: the filled value is the richer one and is kept.
         return True, overlap.server if overlap.incoming is None else overlap.incoming
     if policy == "union":
-        return True, sorted({*overlap.server, *overlap.incoming})
+        return True, _union(overlap.server, overlap.incoming)
     if policy == "max":
         return True, max(overlap.server, overlap.incoming)
     joined = _append(overlap)
     return longest is None or len(joined) <= longest, joined
+
+
+def _union(server: list[Any], incoming: list[Any]) -> list[Any]:
+    """Options are kept in order; photos, which are objects, stay in the order in which they came."""
+    joined = [*server, *(one for one in incoming if one not in server)]
+    return sorted(joined) if all(isinstance(one, str) for one in joined) else joined
 
 
 def _append(overlap: Overlap) -> str:

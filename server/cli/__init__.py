@@ -17,6 +17,7 @@ COMMANDS = {
     "up": "server.cli.up",
     "settings": "server.cli.settings",
     "device": "server.cli.device",
+    "simulate": "server.cli.simulate",
     "conflict": "server.cli.conflict",
 }
 

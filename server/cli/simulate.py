@@ -1,0 +1,77 @@
+"""`onegrid simulate`: phones live through working days against a running server, and everything is counted after."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+from rich.console import Console
+
+from server.simulate.demo_file import default_path, read_demo
+from server.simulate.progress import Teller
+from server.simulate.report import Outcome, print_findings, print_tables
+from server.simulate.run import Wish
+from server.simulate.run import simulate as run_simulation
+from server.simulate.sabotage import saboteur
+
+_SABOTAGE = (
+    "在网络上蓄意破坏,核对者不知情;stderr 说明做了几处 / corrupt on the wire, the checker not being told; stderr says how "
+    "often (3 to 7 times by the seed). drop: a new item is cut out of a set and its receipt forged, 1 lost each. double: "
+    "an applied change is sent again as a set of its own, 1 duplicated each. skip: an entry is left out of a pull and "
+    "the digest bent, 1 diverged each."
+)
+
+
+def simulate(
+    url: Annotated[str, typer.Option(help="服务器地址 / address of the server")],
+    devices: Annotated[int, typer.Option(min=1, max=2000, help="手机数量 / number of phones")] = 40,
+    seed: Annotated[int, typer.Option(help="种子 / seed of all dice")] = 1,
+    demo_file: Annotated[
+        Path | None,
+        typer.Option(help="该服务器的 demo.json / that server's demo.json [data folder]", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="只输出一个 JSON / one JSON document on stdout")] = False,
+    sabotage: Annotated[
+        Literal["drop", "double", "skip"] | None, typer.Option(help=_SABOTAGE, show_default=False)
+    ] = None,
+) -> None:
+    """模拟手机的若干个工作日,再与账本核对 / live through working days with simulated phones, then check.
+
+    每台手机先写账本再发送;全部发送后,账本与数据库(演示文件所在的数据文件夹)或重新全量下行的内容核对。
+    Each phone writes a ledger before it sends; at the end the ledger is held against the database of the demo file's
+    folder, or against fresh full pulls where there is none. Nobody else should work in the demo meanwhile.
+
+    同一种子即同一工作计划:devices、change_sets、changes、by_item_type、items、overlaps 可重现;
+    merged、parked 等取决于服务器的提交顺序。
+    The same seed on the same day of the same city is the same plan of work: devices, change_sets, changes,
+    by_item_type, items and overlaps come out alike (an edit that depends on what another phone's edit left behind can
+    shift them a little); merged, parked and the like follow the order in which the server commits.
+
+    丢失、重复、不一致全为 0 且所有手机发送完毕时退出码为 0,否则为 1 / exit 0 only if nothing is lost, duplicated or
+    diverged and every phone has sent everything.
+    """
+    demo_path = demo_file or default_path()
+    wish = Wish(url, read_demo(demo_path), demo_path.absolute().parent, devices, seed)
+    console, tamper = Console(stderr=True), saboteur(sabotage, seed)
+    teller = Teller(console)
+    with teller.shown():
+        outcome = asyncio.run(run_simulation(wish, tamper, teller))
+    if tamper.done:
+        console.print(f"sabotage: {tamper.done}", highlight=False)
+    _report(outcome, console, as_json=as_json)
+    if not outcome.good:
+        raise typer.Exit(1)
+
+
+def _report(outcome: Outcome, console: Console, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(outcome.figures).decode() + "\n")
+    else:
+        print_tables(outcome, Console())
+    print_findings(outcome, console)
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.phases.items())
+    console.print(f"用时 / time: {spent}", highlight=False, soft_wrap=True)

@@ -1,0 +1,84 @@
+"""The photos of one phone: taken, declared, uploaded on a bad network, verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas.evidence import DeclarationAnswer, DeclaredPhoto, UploadedAnswer
+from schemas.wire import EvidenceState
+from server.simulate.phone import Phone
+
+_AT_ONCE = 50
+
+
+class Camera:
+    """`album`: the bytes of photos that the phone still keeps, by `sha256-size`; `verified`: those that arrived."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.album: dict[str, bytes] = {}
+        self.verified: set[str] = set()
+        self._phone = phone
+        self._sent: set[str] = set()
+
+    @property
+    def unverified(self) -> int:
+        """How many photos that were sent are not yet known to have been verified."""
+        return len(self._sent - self.verified) + len(self._phone.device.photos_to_send())
+
+    async def send(self) -> None:
+        """Declare what the server waits for and send what it has not got."""
+        waiting = {f"{own.sha256}-{own.size}" for own in self._phone.device.photos_to_send()}
+        for keys in _batches(sorted(waiting)):
+            declared = await self._declare(keys)
+            ways = [photo for photo in declared if photo.upload is not None]
+            arrived = [photo for photo in ways if await self._upload(photo)]
+            await self._tell([str(photo.upload.id) for photo in arrived if photo.upload])
+
+    async def ask(self) -> None:
+        """Ask how far the photos that were sent have come."""
+        for keys in _batches(sorted(self._sent - self.verified)):
+            await self._declare(keys)
+
+    async def _declare(self, keys: Sequence[str]) -> list[DeclaredPhoto]:
+        photos = [{"sha256": key[:64], "size": int(key[65:])} for key in keys]
+        body = msgspec.json.encode({"photos": photos})
+        answer = msgspec.json.decode(await self._phone.link.post("/v1/evidence", body), type=DeclarationAnswer)
+        self._sent.update(keys)
+        self._note(answer.photos)
+        return answer.photos
+
+    async def _upload(self, photo: DeclaredPhoto) -> bool:
+        """PUT the bytes; cut once in a while, and then said to have arrived although they have not."""
+        assert photo.upload is not None
+        data = self.album[_key(photo)]
+        if self._phone.luck.strikes("upload_cut"):
+            self._phone.tally.uploads_cut += 1
+            await self._phone.link.net.put_cut(photo.upload.url, data)
+            await self._tell([str(photo.upload.id)])
+        return await self._phone.link.net.put(photo.upload.url, data)
+
+    async def _tell(self, uploads: Sequence[str]) -> None:
+        if uploads:
+            body = msgspec.json.encode({"uploads": uploads})
+            said = await self._phone.link.post("/v1/evidence/uploaded", body)
+            self._note(msgspec.json.decode(said, type=UploadedAnswer).photos)
+
+    def _note(self, photos: Iterable[Any]) -> None:
+        for photo in photos:
+            if photo.state == "verified":
+                self.verified.add(_key(photo))
+                self.album.pop(_key(photo), None)
+        self._phone.device.note_photos(
+            EvidenceState(photo.sha256, photo.size, "report", photo.state) for photo in photos
+        )
+
+
+def _key(photo: Any) -> str:
+    return f"{photo.sha256}-{photo.size}"
+
+
+def _batches(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE))

@@ -1,0 +1,127 @@
+"""HTTP as the simulated phones use it: one pool for all of them, patience with what a retry can cure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from server.simulate.words import SimulationError
+
+Decoded = TypeVar("Decoded")
+
+_TRIES = 7
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 3.0
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
+    """The server answered with a problem document."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+
+
+class ConnectionCutError(Exception):
+    """The network went away in the middle of a request body."""
+
+
+class _Problem(Struct, frozen=True):
+    code: str = "no_problem_document"
+
+
+class Net:
+    """The way to one server and to the object store that it names."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._api = httpx.AsyncClient(base_url=self.base_url, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False)
+        self._store = httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, trust_env=False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.aclose()
+        await self._store.aclose()
+
+    async def look(self) -> None:
+        """Make sure that a OneGrid server answers. Raises SimulationError."""
+        try:
+            response = await self._api.get("/health/live")
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise _unreachable(self.base_url, type(error).__name__) from error
+        if response.status_code != 200:
+            raise _unreachable(self.base_url, f"HTTP {response.status_code}")
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """A 2xx answer. Raises Refused for any other, SimulationError if the server stays away."""
+        sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        pause, problem = _FIRST_PAUSE, "?"
+        for _ in range(_TRIES):
+            try:
+                response = await self._api.request(method, path, content=content, headers=sent)
+            except httpx.TransportError as error:
+                problem = type(error).__name__
+            else:
+                if response.is_success:
+                    return response
+                if response.status_code not in (502, 503, 504):
+                    raise Refused(response.status_code, _code(response))
+                problem = f"HTTP {response.status_code}"
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        raise _unreachable(self.base_url, problem)
+
+    async def ask(self, path: str, body: Any, kind: type[Decoded], token: str | None = None) -> Decoded:
+        """POST a JSON document and read the answer's."""
+        headers = {"Content-Type": "application/json"}
+        response = await self.call("POST", path, token=token, content=msgspec.json.encode(body), headers=headers)
+        return msgspec.json.decode(response.content, type=kind)
+
+    async def put(self, url: str, content: bytes) -> bool:
+        """PUT the bytes of a photo where the server said; whether the store took them."""
+        try:
+            return (await self._store.put(url, content=content)).is_success
+        except httpx.TransportError:
+            return False
+
+    async def put_cut(self, url: str, content: bytes) -> None:
+        """The same on a network that goes away half-way."""
+        try:
+            await self._store.put(url, content=_half(content), headers={"Content-Length": str(len(content))})
+        except (ConnectionCutError, httpx.TransportError):
+            return
+
+
+async def _half(content: bytes) -> AsyncIterator[bytes]:
+    yield content[: len(content) // 2]
+    raise ConnectionCutError
+
+
+def _code(response: httpx.Response) -> str:
+    try:
+        return msgspec.json.decode(response.content, type=_Problem).code
+    except (msgspec.DecodeError, UnicodeError):
+        return _Problem().code
+
+
+def _unreachable(url: str, problem: str) -> SimulationError:
+    return SimulationError(
+        f"无法连接服务器 {url}（{problem}），请检查 --url 并确认 onegrid up 正在运行",
+        f"no OneGrid server answers at {url} ({problem}): check --url and that onegrid up runs",
+    )

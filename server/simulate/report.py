@@ -1,0 +1,110 @@
+"""What a run is reported as: one JSON document, or a table for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+from rich.console import Console
+from rich.table import Table
+
+from schemas.forms import packaged
+from server.simulate.check import Finding
+
+_SHOWN = 8
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """The figures of a run. `by_item_type`: changes by item type; `overlaps`: pairs of changes that met unseen."""
+
+    devices: int
+    change_sets: int
+    changes: int
+    by_item_type: dict[str, int]
+    items: int
+    photos_verified: int
+    answers_lost: int
+    receipts_replayed: int
+    overlaps: int
+    merged: int
+    parked: int
+    rejected: int
+    lost: int
+    duplicated: int
+    diverged: int
+    seconds: float
+    seed: int
+
+
+class Outcome(Struct, frozen=True):
+    """A run: its figures, what was found, the phones that got stuck, how it was checked, and seconds by phase."""
+
+    figures: Figures
+    findings: Sequence[Finding]
+    stuck: Sequence[str]
+    by_sql: bool
+    phases: dict[str, float]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was lost, nothing happened twice, nothing diverged, and every phone sent everything."""
+        return not self.findings and not self.stuck
+
+
+_LABELS = {
+    "devices": ("手机", "phones"),
+    "change_sets": ("变更集", "change sets"),
+    "changes": ("变更", "changes"),
+    "items": ("事项", "items"),
+    "photos_verified": ("已核验照片", "photos verified"),
+    "answers_lost": ("提交后丢失的应答", "answers lost after the commit"),
+    "receipts_replayed": ("重放的回执", "receipts replayed"),
+    "overlaps": ("互不知情的重叠修改", "overlapping changes"),
+    "merged": ("自动合并", "merged"),
+    "parked": ("待人裁决", "parked"),
+    "rejected": ("被拒绝", "rejected"),
+    "lost": ("丢失", "lost"),
+    "duplicated": ("重复", "duplicated"),
+    "diverged": ("不一致", "diverged"),
+    "seconds": ("用时（秒）", "seconds"),
+    "seed": ("种子", "seed"),
+}
+
+
+def print_tables(outcome: Outcome, console: Console) -> None:
+    """The figures, then the changes by item type."""
+    figures = structs.asdict(outcome.figures)
+    table = Table(title="模拟 / simulation", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for key, (zh, en) in _LABELS.items():
+        bad = key in ("lost", "duplicated", "diverged") and figures[key]
+        table.add_row(f"{zh} {en}", f"{figures[key]:,}" if key != "seed" else str(figures[key]), style="red" if bad else "")
+    console.print(table)
+    console.print(_types_table(outcome.figures.by_item_type))
+
+
+def print_findings(outcome: Outcome, console: Console) -> None:
+    """What was found, by ids and never by values: the first few of each kind."""
+    counts = Counter(finding.what for finding in outcome.findings)
+    for what, count in counts.items():
+        zh, en = _LABELS[what]
+        console.print(f"{zh} {en}: {count}")
+        for finding in [one for one in outcome.findings if one.what == what][:_SHOWN]:
+            console.print(f"  {finding.about}: {finding.why}", markup=False, highlight=False)
+    for one in outcome.stuck[:_SHOWN]:
+        console.print(f"手机未能发送完毕 / a phone got stuck: {one}", markup=False, highlight=False)
+    looked = ("直接查询数据库", "direct SQL") if outcome.by_sql else ("重新全量下行", "fresh full pulls")
+    console.print(f"核对方式 / checked by: {looked[0]} / {looked[1]}")
+
+
+def _types_table(by_type: dict[str, int]) -> Table:
+    table = Table(title="各事项的变更数 / changes by item type", title_justify="left")
+    for heading in ("事项", "名称", "Name"):
+        table.add_column(heading)
+    table.add_column("变更 changes", justify="right")
+    for code, form in packaged().types.items():
+        item_type = form.type
+        table.add_row(code, item_type.name_zh, item_type.name_en, f"{by_type.get(code, 0):,}")
+    return table

@@ -1,0 +1,231 @@
+"""One run: phones are enrolled, live through simulated days, send everything, and are held against the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from server.simulate.demo_file import Demo
+from server.simulate.faults import Rates
+from server.simulate.ledger import Ledger
+from server.simulate.link import BrokenError, Tally
+from server.simulate.look_sql import open_view
+from server.simulate.meetings import Party, arrange
+from server.simulate.net import Net, Refused
+from server.simulate.notebook import Notebook
+from server.simulate.plan import DAYS, Day, plan_days
+from server.simulate.progress import Teller
+from server.simulate.report import Figures, Outcome
+from server.simulate.tamper import Tamper
+from server.simulate.team import Surroundings, enrol_team
+from server.simulate.verify import Inspector, PullInspector, SqlInspector, verify
+from server.simulate.worker import Worker
+
+_CITY_TIME = ZoneInfo("Asia/Shanghai")
+_TOGETHER = 16
+_SECONDS_FOR_PHOTOS = 180.0
+_SECONDS_BETWEEN_LOOKS = 0.7
+
+Step = Callable[[Worker], Awaitable[None]]
+
+
+class Wish(Struct, frozen=True):
+    """What to run. `folder`: where the server's data may lie, for a direct look into its database."""
+
+    url: str
+    demo: Demo
+    folder: Path
+    devices: int
+    seed: int
+
+
+async def simulate(wish: Wish, tamper: Tamper, teller: Teller) -> Outcome:
+    """Run and check. Raises SimulationError where that is not possible."""
+    net = Net(wish.url)
+    try:
+        await net.look()
+        return await Run(wish, net, tamper, teller).whole()
+    finally:
+        await net.close()
+
+
+class Run:
+    """The phases of a run in their order; `whole` goes through all of them."""
+
+    def __init__(self, wish: Wish, net: Net, tamper: Tamper, teller: Teller) -> None:
+        self.ledger = Ledger()
+        self.workers: list[Worker] = []
+        self._wish, self._net, self._tamper, self._teller = wish, net, tamper, teller
+        self._notebook, self._tally, self._rates = Notebook(), Tally(), Rates()
+        self._plans: dict[int, list[Day]] = {}
+        self._stuck: dict[int, str] = {}
+        self._known: set[UUID] = set()
+        self._began = time.monotonic()
+        today = datetime.now(_CITY_TIME).replace(hour=8, minute=0, second=0, microsecond=0)
+        self._mornings = [today - timedelta(days=DAYS - day) for day in range(DAYS)]
+
+    async def whole(self) -> Outcome:
+        """Enrol, work, drain, check."""
+        await self.enrol()
+        async with open_view(self._wish.folder, self.workers[0].phone.device.epoch or "") as view:
+            inspector: Inspector = PullInspector(self._net, self._wish.demo, self.ledger, self._known)
+            if view is not None:
+                inspector = SqlInspector(view, self.ledger, await view.begin())
+            for day in range(DAYS):
+                await self.live(day)
+            await self.drain()
+            return await self.check(inspector, by_sql=view is not None)
+
+    async def enrol(self) -> None:
+        """Bring the phones into being and fill them."""
+        wish = self._wish
+        around = Surroundings(self._net, self.ledger, self._tally, str(wish.seed), self._rates)
+        with self._teller.phase("注册手机", "enrolling phones", wish.devices):
+            self.workers = await enrol_team(
+                around, wish.demo, wish.devices, self._mornings[0], _TOGETHER, self._teller.step
+            )
+        for worker in self.workers:
+            worker.phone.tamper = self._tamper
+            plan = plan_days(f"{worker.seed}/plan", worker.part_time, self._rates.day_offline)
+            self._plans[worker.number] = plan
+        await self._each("首次下行", "first fill", _pull)
+        self._known |= {item.id for worker in self.workers for item in worker.phone.device.items()}
+
+    async def live(self, day: int) -> None:
+        """Everybody works without a network; those who find one in the evening send, and later pull once more."""
+        self._tamper.begin_day(last=day == DAYS - 1)
+        deeds = arrange(Random(f"{self._wish.seed}/{day}/meetings"), self._notebook, self._teams())
+
+        async def work(worker: Worker) -> None:
+            plan = self._plans[worker.number][day]
+            worker.work(day, self._mornings[day], plan, deeds.get(worker.number, []), self._notebook)
+            if plan.online:
+                await worker.phone.link.wake()
+                await _send(worker)
+                self.ledger.note_sent(worker.phone.device_id, day)
+
+        await self._each(f"第 {day + 1} 天", f"day {day + 1}", work)
+        online = [worker for worker in self.going if self._plans[worker.number][day].online]
+        await self._each(f"第 {day + 1} 天傍晚", f"evening {day + 1}", _look_for_news, online)
+        self._close_day(day, online)
+
+    async def drain(self) -> None:
+        """Everything is sent, photos included, and pulled."""
+        await self._each("发送余下内容", "sending the rest", _send_all)
+        deadline = time.monotonic() + _SECONDS_FOR_PHOTOS
+        with self._teller.phase("等待照片核验", "waiting for photos", 1):
+            while waiting := [worker for worker in self.going if worker.camera.unverified]:
+                if time.monotonic() > deadline:
+                    self._stuck |= {worker.number: "photos are not verified" for worker in waiting}
+                    break
+                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+                await self._gather(_ask_for_photos, waiting)
+        await self._each("最后下行", "last pull", _pull)
+        await self._tamper.after_work([worker.phone for worker in self.going])
+        await self._each("最后下行", "last pull again", _pull)
+
+    async def check(self, inspector: Inspector, *, by_sql: bool) -> Outcome:
+        """Hold everything against the ledger."""
+        with self._teller.phase("核对", "checking", 1):
+            findings = await verify(inspector, self.ledger, self.going, lambda: self._gather(_pull, self.going))
+        stuck = [f"{self.workers[number].phone.device_id}: {why}" for number, why in sorted(self._stuck.items())]
+        counts = Counter(finding.what for finding in findings)
+        return Outcome(self._figures(counts), findings, stuck, by_sql, self._teller.phases)
+
+    @property
+    def going(self) -> list[Worker]:
+        """The workers whose phones are not stuck."""
+        return [worker for worker in self.workers if worker.number not in self._stuck]
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _teams(self) -> dict[str, list[Party]]:
+        teams: defaultdict[str, list[Party]] = defaultdict(list)
+        for worker in self.going:
+            for grid in () if worker.part_time else worker.grids:
+                teams[grid.code].append(Party(worker.number, worker.phone.knew))
+        return teams
+
+    def _close_day(self, day: int, online: Iterable[Worker]) -> None:
+        for worker in online:
+            worker.phone.knew = day
+            self._notebook.add(note.known_since(day) for note in worker.sent())
+        self._notebook.forget(change for change in self.ledger.changes if change.op == "delete")
+
+    async def _each(self, zh: str, en: str, step: Step, workers: Sequence[Worker] | None = None) -> None:
+        chosen = self.going if workers is None else workers
+        with self._teller.phase(zh, en, len(chosen)):
+            await self._gather(step, chosen)
+
+    async def _gather(self, step: Step, workers: Sequence[Worker]) -> None:
+        places = asyncio.Semaphore(_TOGETHER)
+
+        async def one(worker: Worker) -> None:
+            async with places:
+                try:
+                    await step(worker)
+                except (BrokenError, Refused) as error:
+                    self._stuck[worker.number] = str(error)
+            self._teller.step()
+
+        await asyncio.gather(*(one(worker) for worker in workers))
+
+    def _figures(self, found: Counter[str]) -> Figures:
+        outcomes = Counter(
+            outcome.outcome
+            for worker in self.workers
+            for receipt in worker.phone.receipts().values()
+            for outcome in receipt.outcomes
+        )
+        return Figures(
+            devices=len(self.workers),
+            change_sets=self.ledger.sets,
+            changes=len(self.ledger.changes),
+            by_item_type=self.ledger.by_type(),
+            items=len(self.ledger.by_item),
+            photos_verified=len({key for worker in self.workers for key in worker.camera.verified}),
+            answers_lost=self._tally.answers_lost,
+            receipts_replayed=self._tally.receipts_replayed,
+            overlaps=self.ledger.overlaps(),
+            merged=outcomes["merged"],
+            parked=outcomes["parked"],
+            rejected=outcomes["rejected"],
+            lost=found["lost"],
+            duplicated=found["duplicated"],
+            diverged=found["diverged"],
+            seconds=round(time.monotonic() - self._began, 1),
+            seed=self._wish.seed,
+        )
+
+
+async def _pull(worker: Worker) -> None:
+    await worker.phone.exchange_all()
+
+
+async def _look_for_news(worker: Worker) -> None:
+    await worker.phone.look_for_news()
+
+
+async def _send(worker: Worker) -> None:
+    await worker.phone.exchange_all()
+    await worker.camera.send()
+
+
+async def _send_all(worker: Worker) -> None:
+    await _send(worker)
+    if worker.phone.device.unsent:
+        raise BrokenError("changes are left unsent")
+
+
+async def _ask_for_photos(worker: Worker) -> None:
+    await worker.camera.send()
+    await worker.camera.ask()

@@ -1,0 +1,174 @@
+"""Brings phones into being: enrolment by the codes of the demo file, and by new ones when those are used up."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from random import Random
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from schemas.accounts import Codes, Enrolled, RegistryView, TokenPair
+from schemas.forms import packaged
+from server.simulate.clock import PhoneClock
+from server.simulate.demo_file import Code, Demo
+from server.simulate.faults import Luck, Rates
+from server.simulate.ledger import Ledger
+from server.simulate.link import BrokenError, Coding, Habit, Link, Tally
+from server.simulate.net import Net, Refused
+from server.simulate.notebook import Grid
+from server.simulate.phone import Nature, Phone
+from server.simulate.words import SimulationError
+from server.simulate.worker import Worker
+from sync.device import Device
+
+PART_TIME = "part_time_worker"
+_APP = "onegrid-simulate/1"
+_MOST_CODES = 500
+_CODINGS: tuple[Coding, ...] = ("gzip", "zstd", "identity")
+
+
+class Surroundings(NamedTuple):
+    """What all phones of a run share."""
+
+    net: Net
+    ledger: Ledger
+    tally: Tally
+    seed: str
+    rates: Rates
+
+
+class _Versions(Struct, frozen=True):
+    catalogue_version: str
+
+
+async def enrol_team(
+    around: Surroundings, demo: Demo, count: int, at: datetime, together: int, step: Callable[[], None]
+) -> list[Worker]:
+    """Enrol `count` phones in the order of the codes, calling `step` after each. Raises SimulationError if the file is not of this server."""
+    enroller = Enroller(around.net, demo)
+    codes = demo.enrolment_codes[:count]
+    codes += await enroller.more(count - len(codes))
+    places = asyncio.Semaphore(together)
+
+    async def one(number: int, code: Code) -> Worker:
+        async with places:
+            worker = await _enrol_worker(around, enroller, number, code, at)
+            step()
+            return worker
+
+    return list(await asyncio.gather(*(one(number, code) for number, code in enumerate(codes))))
+
+
+async def second_device(net: Net, enroller: Enroller, holder: UUID) -> tuple[Link, Device]:
+    """Another phone of a worker, that holds nothing yet and has no bad luck."""
+    enrolled = await enroller.enrol(await enroller.code_for(holder))
+    luck = Luck("none", Rates(**dict.fromkeys(Rates.__struct_fields__, 0.0)))
+    link = Link(net, luck, Habit("msgpack", "identity"), _pair(enrolled), Tally())
+    return link, Device.enrolled(enrolled.device, enrolled.user, packaged().version, 0, enrolled.epoch, _APP)
+
+
+class Enroller:
+    """Gets enrolment codes, and devices for them. Raises SimulationError where the login is refused."""
+
+    def __init__(self, net: Net, demo: Demo) -> None:
+        self._net = net
+        self._demo = demo
+        self._signing_in = asyncio.Lock()
+        self._token: str | None = None
+
+    async def enrol(self, code: Code, *, again: bool = False) -> Enrolled:
+        """Enrol with a code; if it was used before, with a new one. `again`: the first answer was lost."""
+        wish = {"code": code.code, "install": secrets.token_urlsafe(16), "name": "simulated", "app": _APP}
+        try:
+            enrolled = await self._net.ask("/v1/enrol", wish, Enrolled)
+        except Refused as refused:
+            if refused.code != "enrolment_code_invalid":
+                raise
+            return await self.enrol(await self.code_for(code.user))
+        if again and await self._net.ask("/v1/enrol", wish, Enrolled) != enrolled:
+            raise BrokenError("a repeated enrolment gave another answer")
+        return enrolled
+
+    async def code_for(self, user: UUID) -> Code:
+        """A new code for this person."""
+        return (await self._codes({"user": str(user)}))[0]
+
+    async def more(self, count: int) -> list[Code]:
+        """New codes for those of the city's people who have the fewest phones."""
+        codes: list[Code] = []
+        while len(codes) < count:
+            found = await self._codes({"count": min(count - len(codes), _MOST_CODES)})
+            codes += found or _too_many(count)
+        return codes
+
+    async def _codes(self, wish: dict[str, object]) -> list[Code]:
+        made = await self._net.ask("/v1/enrol/codes", wish, Codes, await self._sign_in())
+        return [Code(code.code, code.user) for code in made.codes]
+
+    async def _sign_in(self) -> str:
+        async with self._signing_in:
+            if self._token is None:
+                login = self._demo.enroller
+                wish = {"grant": "password", "phone": login.phone, "password": login.password}
+                try:
+                    self._token = (await self._net.ask("/v1/token", wish, TokenPair)).access
+                except Refused as refused:
+                    raise _other_server(self._net.base_url) from refused
+            return self._token
+
+
+async def _enrol_worker(around: Surroundings, enroller: Enroller, number: int, code: Code, at: datetime) -> Worker:
+    name = f"{around.seed}/{number}"
+    luck = Luck(f"{name}/luck", around.rates)
+    enrolled = await enroller.enrol(code, again=luck.strikes("enrolment_answer_lost"))
+    rng = Random(f"{name}/nature")
+    habit = Habit("msgpack" if number % 2 else "json", _CODINGS[number % 3])
+    link = Link(around.net, luck, habit, _pair(enrolled), around.tally)
+    registry = await _surroundings_of(link, packaged().version)
+    device = Device.enrolled(
+        enrolled.device, enrolled.user, packaged().version, registry.version, enrolled.epoch, _APP
+    )
+    nature = Nature(
+        rng=Random(f"{name}/{enrolled.device}"),
+        set_form=habit.form,
+        max_sets=rng.choice((1, 2, 2, 3, 5)),
+        page=rng.choice((None, None, None, None, 40_000)),
+    )
+    phone = Phone(device, enrolled.device, link, luck, PhoneClock(rng, at), nature, around.ledger)
+    grids = [Grid(grid.code, grid.outline) for grid in registry.grids]
+    if not grids:
+        raise SimulationError(f"用户 {enrolled.user} 没有网格", f"the user {enrolled.user} has no grid to work in")
+    return Worker(number, phone, grids, PART_TIME in enrolled.roles, f"{name}/work", enrolled.user)
+
+
+async def _surroundings_of(link: Link, version: str) -> RegistryView:
+    """The phone's grids; makes sure that phone and server have the same forms."""
+    served = msgspec.json.decode(await link.get("/v1/catalogue"), type=_Versions).catalogue_version
+    if served != version:
+        raise SimulationError(
+            f"服务器的事项目录是 {served}，本程序是 {version}，请用同一版本",
+            f"the server's catalogue is {served} and this program's is {version}: use the same release",
+        )
+    return msgspec.json.decode(await link.get("/v1/registry"), type=RegistryView)
+
+
+def _pair(enrolled: Enrolled) -> TokenPair:
+    return TokenPair(enrolled.access, enrolled.access_expires_in, enrolled.refresh)
+
+
+def _too_many(count: int) -> Sequence[Code]:
+    raise SimulationError(f"演示城市没有这么多人（{count}）", f"the demo city has too few people for {count} more phones")
+
+
+def _other_server(url: str) -> SimulationError:
+    return SimulationError(
+        f"演示文件不属于服务器 {url}：登录被拒绝，请用 --demo-file 指明该服务器的 demo.json",
+        f"the demo file is not of the server at {url}, its login is refused: name that server's demo.json "
+        "with --demo-file",
+    )
