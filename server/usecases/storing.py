@@ -54,11 +54,7 @@ async def store_decisions(
         tx.connection, [_revision_row(loaded, decided, index, revision) for index, revision in revisions]
     )
     await _store_photos(tx, services, [after for _, after in heads.values()])
-    submitted = [
-        Submitted(after, loaded.context.secrets[after.id], decided.author_id)
-        for _, after in heads.values()
-        if not after.deleted
-    ]
+    submitted = [Submitted(after, loaded.context.secrets[after.id], decided.author_id) for _, after in heads.values()]
     writes = await submit_revisions(tx, services, submitted, decided.at)
     writes += await _store_conflicts(tx, loaded, decided)
     await push.insert_quarantine(tx.connection, _quarantine_rows(loaded, decided))
