@@ -331,6 +331,19 @@ async def test_of_two_who_undo_at_once_exactly_one_wins(scene: Scene) -> None:
     assert await scene.truth.fetchval("SELECT count(*) FROM revision WHERE op = 'undo'") == 1
 
 
+async def test_a_deletion_waits_for_who_is_about_to_refer_to_the_item(scene: Scene) -> None:
+    item = await scene.register()
+    conflict = await scene.two_edits(item, {"name": "张三丰"}, None)
+    referrer = scene.truth.transaction()
+    await referrer.start()
+    await scene.truth.execute("SELECT 1 FROM item WHERE id = $1 FOR KEY SHARE", item)
+    deletion = asyncio.create_task(scene.resolve(conflict, COMMUNITY_EAST, INCOMING))
+    await until_waiting(scene, 1)
+    assert not deletion.done()
+    await referrer.rollback()
+    assert (await deletion).deleted
+
+
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
