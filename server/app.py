@@ -16,6 +16,7 @@ from server.api.openapi import config as openapi_config
 from server.api.requests import ApiRequest
 from server.api.session_guard import provide_caller, provide_services
 from server.compression import CompressAnswers
+from server.console import ROUTER as CONSOLE
 from server.problems import handlers
 from server.services import open_services
 from server.settings import Settings
@@ -25,7 +26,7 @@ def create_app(settings: Settings) -> Litestar:
     """The application; it opens what it needs when it is started, and closes it when it is stopped."""
     logs.configure(settings.log_level, settings.log_format)
     app = Litestar(
-        route_handlers=ROUTES,
+        route_handlers=[*ROUTES, CONSOLE],
         dependencies={
             "services": Provide(provide_services),
             "caller": Provide(provide_caller),

@@ -1,16 +1,16 @@
-"""What a page about one item needs beside the item itself: its grid, addresses of its photos, and revealing it."""
+"""What a page about one item needs beside the item: its grid, its photos, revealing it, and what may be decided."""
 
 from __future__ import annotations
 
 from functools import partial
 from uuid import UUID
 
-from msgspec import convert
+from msgspec import Struct, convert
 
 from schemas.accounts import GridView
 from schemas.evidence import PhotoAddress
 from schemas.offices import ItemView
-from server.db import audit, evidence, registry
+from server.db import audit, evidence, registry, reviews
 from server.db.database import Transaction
 from server.errors import Problem
 from server.services import Services
@@ -18,6 +18,10 @@ from server.usecases.evidence import photo_name, sign_addresses
 from server.usecases.reading import item_view, readable
 from server.usecases.reasons import checked_reason
 from server.usecases.sessions import Caller
+from server.usecases.standings import Standing, lock_standings
+from sync.feed import to_hex
+from sync.refusal import Refusal
+from sync.review import Decision, Reviewer, ReviewState, decide, undo
 
 
 async def grid_view(services: Services, grid_id: UUID) -> GridView | None:
@@ -67,3 +71,63 @@ async def _photo_addresses(
     shown = {name: row for name, row in verified.items() if only in (None, name)}
     addresses = await sign_addresses(tx, services, caller, list(shown.values()), [item_id], thumbnails=thumbnails)
     return dict(zip(shown, addresses, strict=True))
+
+
+class ReviewDesk(Struct, frozen=True, kw_only=True):
+    """What a person may do now about the submission of an item.
+
+    `version` and `rev` name the revision under review. `refusal`: why he may not approve, or may not decide at all.
+    """
+
+    state: str
+    version: int
+    rev: str
+    level: int
+    checks: bool
+    may_return: bool
+    may_approve: bool
+    may_undo: bool
+    refusal: Refusal | None
+
+
+async def review_desk(services: Services, caller: Caller, item_id: UUID) -> ReviewDesk | None:
+    """The submission of an item; None where it has none, or is not the caller's to read."""
+    return await services.database.write(lambda tx: _review_desk(tx, services, caller, item_id))
+
+
+async def _review_desk(tx: Transaction, services: Services, caller: Caller, item_id: UUID) -> ReviewDesk | None:
+    if not await readable(tx.connection, services, caller, [item_id]):
+        return None
+    standing = (await lock_standings(tx, services, [item_id])).get(item_id)
+    review = standing.review if standing else None
+    if standing is None or review is None:
+        return None
+    built_upon = bool(await reviews.built_upon(tx.connection, [item_id]))
+    outcome = _attempt(services, caller, standing, review)
+    refusal = outcome if isinstance(outcome, Refusal) else None
+    return ReviewDesk(
+        state=review.state,
+        version=review.version,
+        rev=to_hex(review.rev),
+        level=review.step.level if review.step else review.level,
+        checks=review.state == "approved" and review.step is not None,
+        may_return=refusal is None or refusal.code in _STILL_RETURNABLE,
+        may_approve=refusal is None,
+        may_undo=not isinstance(undo(review, caller.user_id, review.revision, built_upon), Refusal),
+        refusal=refusal,
+    )
+
+
+_STILL_RETURNABLE = ("evidence_not_verified", "same_reviewer")
+
+
+def _attempt(services: Services, caller: Caller, standing: Standing, review: ReviewState) -> ReviewState | Refusal:
+    """The machine itself is asked, so that a page offers nothing that it would refuse."""
+    return decide(
+        review,
+        Decision(action="approve", revision=review.revision),
+        Reviewer(caller.user_id, caller.assignments),
+        standing.facts,
+        standing.compiled.type,
+        services.catalogue.source.return_reasons,
+    )

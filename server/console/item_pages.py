@@ -1,0 +1,168 @@
+"""One item's page: reading it, deciding about it, acting on its case, revealing what is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.datastructures import FormMultiDict
+from litestar.di import NamedDependency
+from litestar.response import Redirect
+from msgspec import ValidationError, convert
+
+from schemas.offices import ItemView, ReviewDecision
+from server.console.case_forms import read_action
+from server.console.flash import Flash
+from server.console.item_parts import case_parts, item_parts
+from server.console.queue_page import read_revision, result_words, revision_of
+from server.console.values import photos_hidden
+from server.console.visit import Visit
+from server.db.reading import ItemFilter
+from server.errors import Problem
+from server.usecases import cases, reviews
+from server.usecases.item_page import photo_addresses, revealed_item
+from server.usecases.reading import item_view
+
+_Answer = Response[Any]
+
+
+@get("/items/{item:str}")
+async def show(visit: NamedDependency[Visit], item: str) -> _Answer:
+    """The page."""
+    return await _page(visit, _id(item))
+
+
+@post("/items/{item:str}", status_code=200)
+async def act(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict], item: str) -> _Answer:
+    """What a form of the page asks for; where it is refused the page says why and keeps what was written."""
+    item_id, deed = _id(item), _DEEDS.get(str(form.get("do", "")))
+    if deed is None:
+        raise Problem("parameter_invalid", field="do")
+    try:
+        return await deed(visit, item_id, form)
+    except Problem as problem:
+        if problem.code == "not_found":
+            raise
+        if problem.code == "late_transition":
+            return visit.go(f"/console/items/{item_id}", Flash("refused", visit.either(problem.zh, problem.en)))
+        return await _page(visit, item_id, given=form, problem=problem)
+
+
+@get("/items/{item:str}/photos/{name:str}")
+async def photo(visit: NamedDependency[Visit], item: str, name: str) -> Redirect:
+    """On to a fresh address of a photo's bytes; sensitive ones are reached from the revealed page alone."""
+    view = await item_view(visit.services, visit.caller, _id(item))
+    if photos_hidden(visit.services.catalogue.types[view.item.type], revealed=False):
+        raise Problem("not_found")
+    found = await photo_addresses(visit.services, visit.caller, view.item.id, thumbnails=False, only=name)
+    if name not in found:
+        raise Problem("not_found")
+    return Redirect(found[name].url, status_code=303)
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem("not_found") from None
+
+
+async def _page(
+    visit: Visit,
+    item_id: UUID,
+    *,
+    revealed: ItemView | None = None,
+    given: FormMultiDict | None = None,
+    problem: Problem | None = None,
+) -> Response[str]:
+    """The item with its case; the case alone for who may decide about it but not read the item."""
+    around = {
+        "given": {key: str(value) for key, value in given.multi_items()} if given else {},
+        "problem": visit.either(problem.zh, problem.en) if problem else "",
+    }
+    status = problem.status if problem else 200
+    try:
+        view = revealed or await item_view(visit.services, visit.caller, item_id)
+    except Problem:
+        detail = await cases.case_detail(visit.services, visit.caller, item_id)
+        parts = await case_parts(visit, detail)
+        return visit.page("case.html", status=status, item_id=item_id, **parts, **around)
+    parts = await item_parts(visit, view, revealed=revealed is not None)
+    return visit.page("item.html", status=status, item_id=item_id, **parts, **around)
+
+
+async def _approve(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
+    """Approve, then on to the list, or to what is now the most urgent submission."""
+    revision = read_revision(visit, str(form.get("revision", "")))
+    await _decide(visit, {"item": item_id, "decision": "approve"}, form)
+    flash = Flash("done", visit.say("approved.flash", what=visit.type_name(revision.type)), str(revision))
+    if form.get("do") == "approve_next":
+        page = await reviews.queue(visit.services, visit.caller, ItemFilter(), None, 1)
+        if page.reviews:
+            return visit.go(f"/console/items/{revision_of(page.reviews[0]).ref.item}", flash)
+    return visit.go("/console/reviews", flash)
+
+
+async def _return(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
+    revision = read_revision(visit, str(form.get("revision", "")))
+    notes = {
+        key.removeprefix("note."): str(value).strip()
+        for key, value in form.multi_items()
+        if key.startswith("note.") and str(value).strip()
+    }
+    wish = {
+        "decision": "return",
+        "notes": notes,
+        "reason": form.get("reason"),
+        "note": str(form.get("note", "")).strip(),
+    }
+    await _decide(visit, {"item": item_id} | {key: value for key, value in wish.items() if value}, form)
+    return visit.go("/console/reviews", Flash("done", visit.say("returned.flash", what=visit.type_name(revision.type))))
+
+
+async def _decide(visit: Visit, wish: dict[str, Any], form: FormMultiDict) -> None:
+    """Raises Problem with what the decision was refused for."""
+    ref = read_revision(visit, str(form.get("revision", ""))).ref
+    try:
+        decision = convert(wish | {"version": ref.version, "rev": ref.rev}, ReviewDecision)
+    except ValidationError:
+        raise Problem("parameter_invalid") from None
+    (result,) = await reviews.decide_all(visit.services, visit.caller, [decision])
+    if result.result == "refused":
+        raise Problem(result.code or "", field=result.field, detail_zh=result.zh, detail_en=result.en)
+
+
+async def _undo(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
+    revision = read_revision(visit, str(form.get("revision", "")))
+    reason = visit.say("undo.reason_default")
+    (result,) = await reviews.undo_all(visit.services, visit.caller, [revision.ref], reason)
+    if result.result == "done":
+        flash = Flash("done", visit.say("undo.done", what=visit.type_name(revision.type)))
+    else:
+        flash = Flash("refused", result_words(visit, result))
+    return visit.go(f"/console/items/{item_id}", flash)
+
+
+async def _reveal(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
+    """The page with every value, this once."""
+    view = await revealed_item(visit.services, visit.caller, item_id, str(form.get("reason", "")))
+    return await _page(visit, item_id, revealed=view)
+
+
+async def _case(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
+    action = read_action(form)
+    words = visit.say(f"action.{action.action}")
+    await cases.act(visit.services, visit.caller, item_id, action)
+    return visit.go(f"/console/items/{item_id}", Flash("done", visit.say("case.done", action=words)))
+
+
+_DEEDS: dict[str, Callable[[Visit, UUID, FormMultiDict], Awaitable[_Answer]]] = {
+    "approve": _approve,
+    "approve_next": _approve,
+    "return": _return,
+    "undo": _undo,
+    "reveal": _reveal,
+    "case": _case,
+}
