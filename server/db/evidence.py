@@ -35,9 +35,7 @@ async def link_photos(connection: Connection, links: Rows) -> None:
 async def states_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """item_id, sha256 (hexadecimal), size, role and state, as every reader of the item is shown them."""
     rows = await connection.fetch(sql("states_of_items"), item_ids)
-    return [
-        {**row, "sha256": row["sha256"].hex(), "state": shown_state(row["state"])} for row in map(dict, rows)
-    ]
+    return [{**row, "sha256": row["sha256"].hex(), "state": shown_state(row["state"])} for row in map(dict, rows)]
 
 
 async def photos_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
@@ -83,9 +81,7 @@ async def set_photo_verified(
     place: bytes | None,
 ) -> None:
     """Store what the bytes proved; `place` is sealed."""
-    await connection.execute(
-        sql("set_photo_verified"), sha256, size, media_type, width, height, taken_at, place
-    )
+    await connection.execute(sql("set_photo_verified"), sha256, size, media_type, width, height, taken_at, place)
 
 
 async def open_uploads_of_user(connection: Connection, photos: Rows, user_id: UUID) -> list[Row]:
@@ -135,9 +131,7 @@ async def lapse_upload(connection: Connection, upload_id: UUID) -> bool:
     return await connection.fetchval(sql("lapse_upload"), upload_id) is not None
 
 
-async def end_uploads_of_photo(
-    connection: Connection, sha256: bytes, size: int, proved_by: UUID
-) -> list[str]:
+async def end_uploads_of_photo(connection: Connection, sha256: bytes, size: int, proved_by: UUID) -> list[str]:
     """Close every way in of a photo that `proved_by` brought, and return their object keys."""
     rows = await connection.fetch(sql("end_uploads_of_photo"), sha256, size, proved_by)
     return [row["object_key"] for row in rows]

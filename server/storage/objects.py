@@ -91,9 +91,7 @@ class ObjectStore:
 
     async def stat(self, key: str) -> int:
         """The size of an object in bytes; raises ObjectMissing."""
-        found = await self._run(
-            partial(self._inner.stat_object, bucket_name=self._bucket, object_name=key)
-        )
+        found = await self._run(partial(self._inner.stat_object, bucket_name=self._bucket, object_name=key))
         return found.size or 0
 
     async def read(self, key: str, max_bytes: int) -> bytes:
@@ -116,9 +114,7 @@ class ObjectStore:
     async def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
         try:
-            await self._run(
-                partial(self._inner.remove_object, bucket_name=self._bucket, object_name=key)
-            )
+            await self._run(partial(self._inner.remove_object, bucket_name=self._bucket, object_name=key))
         except ObjectMissing:
             return
 
@@ -199,6 +195,4 @@ def _client(endpoint: str, settings: Settings) -> Minio:
 def _connections() -> urllib3.PoolManager:
     # A lost connection is tried again at once; what takes longer is the caller's to repeat.
     retries = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
-    return urllib3.PoolManager(
-        maxsize=_THREADS, timeout=urllib3.Timeout(connect=5, read=30), retries=retries
-    )
+    return urllib3.PoolManager(maxsize=_THREADS, timeout=urllib3.Timeout(connect=5, read=30), retries=retries)

@@ -21,6 +21,7 @@ from server.metrics import EVIDENCE
 from server.services import Services
 from server.storage.objects import ObjectMissing, StoreUnavailable
 from server.storage.photos import MAX_BYTES
+from server.usecases.after_evidence import evidence_changed
 from server.usecases.feeding import touch_items
 from server.usecases.reading import readable
 from server.usecases.sessions import Caller
@@ -62,7 +63,7 @@ async def _grant(
     found = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}
     missing = [row for row in rows if found[_key(row)] not in ("stored", "verified")]
     ways = await _ways_in(tx, services, caller, missing)
-    await move_photos(tx, [Change(*key, found[key], "uploading") for key in ways])
+    await move_photos(tx, services, [Change(*key, found[key], "uploading") for key in ways])
     return {
         key: DeclaredPhoto(key[0].hex(), key[1], "uploading" if key in ways else state, ways.get(key))
         for key, state in found.items()
@@ -136,33 +137,33 @@ async def _arrival_code(services: Services, upload: Row) -> str | None:
 async def _store(tx: Transaction, services: Services, uploads: Sequence[Row]) -> dict[_Key, State]:
     rows = [{"sha256": row["sha256"], "size": row["size"]} for row in uploads]
     await evidence.lock_items_of_photos(tx.connection, rows)
-    found: dict[_Key, State] = {
-        _key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)
-    }
+    found: dict[_Key, State] = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}
     stored = await evidence.store_uploads(tx.connection, [row["id"] for row in uploads])
     changes = [Change(*key, found[key], "stored") for key in map(_key, stored) if found[key] != "verified"]
-    await move_photos(tx, changes)
+    await move_photos(tx, services, changes)
     ids = [str(row["id"]) for row in stored]
     tx.after_commit(lambda: services.jobs.enqueue(VERIFY_PHOTO, ids))
     found.update({(change.sha256, change.size): change.after for change in changes})
     return found
 
 
-async def move_photos(tx: Transaction, changes: Sequence[Change]) -> list[UUID]:
-    """Set the states of locked photos, and show the items that hold them anew where a reader sees a difference.
-
-    Returns the items that were touched.
-    """
+async def move_photos(tx: Transaction, services: Services, changes: Sequence[Change]) -> None:
+    """Set the states of locked photos, and let the items that hold them follow where a reader sees a difference."""
     moved = [change for change in changes if change.before != change.after]
     await evidence.set_photo_states(tx.connection, [_state_row(change) for change in moved])
     for change in moved:
         EVIDENCE.labels(change.after).inc()
     seen = [change for change in moved if shown_state(change.before) != shown_state(change.after)]
-    if not seen:
-        return []
-    items = await evidence.items_of_photos(tx.connection, [_state_row(change) for change in seen])
-    await touch_items(tx, items)
-    return items
+    if seen:
+        await let_items_follow(tx, services, [_state_row(change) for change in seen])
+
+
+async def let_items_follow(tx: Transaction, services: Services, photos: Sequence[dict[str, Any]]) -> None:
+    """Move on the reviews and cases that waited for these photos, and the entries of the items that hold them."""
+    items = await evidence.items_of_photos(tx.connection, photos)
+    if items:
+        await evidence_changed(tx, services, items)
+        await touch_items(tx, items)
 
 
 def _state_row(change: Change) -> dict[str, Any]:
@@ -174,9 +175,7 @@ def _state_row(change: Change) -> dict[str, Any]:
     }
 
 
-async def read_address(
-    services: Services, caller: Caller, photo: PhotoRef, *, thumbnail: bool = False
-) -> PhotoAddress:
+async def read_address(services: Services, caller: Caller, photo: PhotoRef, *, thumbnail: bool = False) -> PhotoAddress:
     """A short-lived address of a verified photo, for who may read an item that holds it, and an audit row.
 
     Before any item holds it, whoever sent its bytes may read it. Raises Problem `evidence_unknown`, also where the
@@ -234,9 +233,7 @@ def _reading(caller: Caller, photo: Row, detail: dict[str, Any]) -> audit.Act:
     )
 
 
-def _signed(
-    services: Services, photo: Row, life: timedelta, expires_at: datetime, thumbnail: bool
-) -> PhotoAddress:
+def _signed(services: Services, photo: Row, life: timedelta, expires_at: datetime, thumbnail: bool) -> PhotoAddress:
     key = thumbnail_key if thumbnail else photo_key
     media_type = "image/jpeg" if thumbnail else photo["media_type"]
     url = services.objects.presign_get(key(photo["sha256"], photo["size"]), life, media_type)

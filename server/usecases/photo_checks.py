@@ -27,8 +27,14 @@ from server.sealing import Keyring, unseal_values
 from server.services import Services
 from server.storage.objects import ObjectMissing, ObjectTooLarge, StoreUnavailable
 from server.storage.photos import MAX_BYTES, Identity, Photo, PhotoRefused, examine
-from server.usecases.evidence import VERIFY_PHOTO, Change, move_photos, photo_key, thumbnail_key
-from server.usecases.feeding import touch_items
+from server.usecases.evidence import (
+    VERIFY_PHOTO,
+    Change,
+    let_items_follow,
+    move_photos,
+    photo_key,
+    thumbnail_key,
+)
 from sync.coordinates import LonLat, to_wgs84
 from sync.evidence import Claim, State, compare_claim, state_after_refusal
 
@@ -48,18 +54,16 @@ async def check_upload(services: Services, upload_id: UUID) -> None:
     upload = await services.database.write(lambda tx: evidence.begin_check(tx.connection, upload_id))
     if upload is None:
         return
+    # What a review or case moves on to depends on the grids as they are now.
+    await services.registry_holder.refresh()
     try:
         photo = await _examine(services, upload)
     except ObjectMissing:
         closed = await services.database.write(partial(_give_up, services=services, upload=upload))
     except PhotoRefused as refusal:
-        closed = await services.database.write(
-            partial(_refuse, services=services, upload=upload, code=refusal.code)
-        )
+        closed = await services.database.write(partial(_refuse, services=services, upload=upload, code=refusal.code))
     else:
-        closed = await services.database.write(
-            partial(_verify, services=services, upload=upload, photo=photo)
-        )
+        closed = await services.database.write(partial(_verify, services=services, upload=upload, photo=photo))
         await compare_claims(services)
     await _discard(services, closed)
 
@@ -121,9 +125,7 @@ async def _verify(tx: Transaction, services: Services, upload: Row, photo: Photo
         place=_sealed_place(services.keyring, photo.place),
     )
     EVIDENCE.labels("verified").inc()
-    items = await evidence.items_of_photos(tx.connection, [{"sha256": sha256, "size": size}])
-    await touch_items(tx, items)
-    await _tell(tx, services, items)
+    await let_items_follow(tx, services, [{"sha256": sha256, "size": size}])
     return await evidence.end_uploads_of_photo(tx.connection, sha256, size, upload["id"])
 
 
@@ -162,17 +164,8 @@ async def _lock(tx: Transaction, upload: Row) -> State:
 async def _move(
     tx: Transaction, services: Services, upload: Row, before: State, after: State, code: str | None
 ) -> None:
-    refusal = code if after == "refused" else None
-    items = await move_photos(tx, [Change(upload["sha256"], upload["size"], before, after, refusal)])
-    await _tell(tx, services, items)
-
-
-async def _tell(tx: Transaction, services: Services, items: Sequence[UUID]) -> None:
-    """Reviews and cases that waited for a photo move on."""
-    from server.usecases.after_evidence import evidence_changed
-
-    if items:
-        await evidence_changed(tx, services, items)
+    change = Change(upload["sha256"], upload["size"], before, after, code if after == "refused" else None)
+    await move_photos(tx, services, [change])
 
 
 async def _discard(services: Services, object_keys: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -167,6 +168,19 @@ def _revision_row(vault: Vault, item: ItemState, secret: bytes) -> dict[str, Any
         "captured_at": WRITTEN_AT,
         "received_at": WRITTEN_AT,
     }
+
+
+async def until(holds: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+    """Wait until it holds; a database and a process tell nobody when they are so far."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def until_someone_waits_for_a_lock(connection: asyncpg.Connection) -> None:
+    """Until a transaction of this database is held up by another."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    await until(lambda: connection.fetchval(waiting), 20)
 
 
 async def state_of(truth: asyncpg.Connection, data: bytes) -> tuple[str, str | None]:

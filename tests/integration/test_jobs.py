@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -15,7 +15,14 @@ import pytest
 from server.db.job_queue import JobQueue
 from server.jobs.work import make_worker
 from server.services import Services
-from tests.integration.evidence_scene import new_item, objects_under, sent, state_of
+from tests.integration.evidence_scene import (
+    new_item,
+    objects_under,
+    sent,
+    state_of,
+    until,
+    until_someone_waits_for_a_lock,
+)
 from tests.unit.pictures import jpeg
 
 pytestmark = pytest.mark.usefixtures("small_town")
@@ -46,26 +53,11 @@ async def says(process: asyncio.subprocess.Process, word: bytes) -> bytes:
     return line
 
 
-async def until(holds: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(_SECONDS):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
 async def until_verified(truth: asyncpg.Connection, data: bytes) -> None:
     async def is_verified() -> bool:
         return await state_of(truth, data) == ("verified", None)
 
     await until(is_verified)
-
-
-async def until_blocked(truth: asyncpg.Connection) -> None:
-    async def is_blocked() -> bool:
-        return await truth.fetchval(
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-
-    await until(is_blocked)
 
 
 async def test_a_job_is_done_as_soon_as_it_is_asked_for(
@@ -94,12 +86,12 @@ async def test_a_job_whose_process_was_killed_is_taken_again(
 
     async with jobs(environ) as process:
         marking = asyncio.create_task(sent(services, data))
-        await until_blocked(truth)
+        await until_someone_waits_for_a_lock(truth)
         await holder.execute("COMMIT")
         await marking
         await holder.execute("BEGIN")
         await holder.execute("SELECT FROM evidence FOR UPDATE")
-        await until_blocked(truth)
+        await until_someone_waits_for_a_lock(truth)
         process.kill()
         await process.wait()
     await holder.close()
@@ -137,7 +129,7 @@ async def test_what_has_begun_is_finished_before_the_process_ends(
     await holder.execute("SELECT FROM evidence FOR UPDATE")
 
     async with jobs(environ) as process:
-        await until_blocked(truth)
+        await until_someone_waits_for_a_lock(truth)
         process.terminate()
         await says(process, b"jobs_stopping")
         await holder.execute("COMMIT")
@@ -158,7 +150,7 @@ async def test_what_takes_too_long_does_not_keep_the_process_from_ending(
     await holder.execute("SELECT FROM evidence FOR UPDATE")
 
     async with jobs(environ) as process:
-        await until_blocked(truth)
+        await until_someone_waits_for_a_lock(truth)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(8):
             assert await process.wait() == 1

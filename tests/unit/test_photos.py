@@ -31,9 +31,7 @@ def found_in(data: bytes) -> Photo:
     return examine(data, identity(data))
 
 
-@pytest.mark.parametrize(
-    ("form", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
-)
+@pytest.mark.parametrize(("form", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")])
 def test_type_and_measures_come_from_the_bytes(form: str, media_type: str) -> None:
     photo = found_in(encoded(picture(size=(900, 600)), form))
 
@@ -150,9 +148,7 @@ def test_a_thumbnail_stands_upright(orientation: int, red_side: str) -> None:
     spots = {"left": (5, 120), "right": (-5, 120), "top": (120, 5), "bottom": (120, -5)}
     with Image.open(io.BytesIO(photo.thumbnail)) as thumbnail:
         width, height = thumbnail.size
-        reds = {
-            side for side, (x, y) in spots.items() if thumbnail.getpixel((x % width, y % height))[0] > 180
-        }
+        reds = {side for side, (x, y) in spots.items() if thumbnail.getpixel((x % width, y % height))[0] > 180}
     assert red_side in reds
     assert {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}[red_side] not in reds
 
