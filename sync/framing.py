@@ -69,6 +69,8 @@ def decode_request(body: bytes, form: Form) -> tuple[ExchangeRequest, list[bytes
         request = _decode(header, form, ExchangeRequest, "request")
     if not all(sets):
         raise Unreadable("request_malformed")
+    if sets and request.first < 1:
+        raise Unreadable("request_malformed", "$.first")
     _check_time(request.clock.wall, "request", "$.clock.wall")
     if not all(_STREAM_KEY.fullmatch(key) for key in request.cursors):
         raise Unreadable("request_malformed", "$.cursors")
