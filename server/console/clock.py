@@ -16,6 +16,14 @@ def shown(language: Language, at: datetime) -> str:
     return f"{day(language, local.date())}{' ' if language == 'zh' else ', '}{local:%H:%M}"
 
 
+def brief(language: Language, at: datetime) -> str:
+    """3月5日 09:30, or 5 Mar, 09:30: for lists, whose entries are of these days."""
+    local = at.astimezone(BEIJING)
+    if language == "zh":
+        return f"{local.month}月{local.day}日 {local:%H:%M}"
+    return f"{local.day} {_MONTHS[local.month - 1]}, {local:%H:%M}"
+
+
 def day(language: Language, when: date) -> str:
     """2026年3月5日, or 5 Mar 2026."""
     if language == "zh":
@@ -33,11 +41,11 @@ def span(language: Language, length: timedelta) -> str:
     return text(language, "time.days", n=minutes // (24 * 60))
 
 
-def ago(language: Language, at: datetime, now: datetime) -> str:
+def since(language: Language, at: datetime, now: datetime) -> str:
     """How long something has been waiting."""
     if now - at < timedelta(minutes=1):
         return text(language, "time.just_now")
-    return text(language, "time.ago", span=span(language, now - at))
+    return span(language, now - at)
 
 
 def until(language: Language, due: datetime, now: datetime) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
@@ -32,7 +34,8 @@ def page(settings: Settings, language: Language, template: str, *, status: int =
     html = _templates.get_template(template).render(
         language=language,
         t=partial(text, language),
-        moment=partial(_moment, language),
+        moment=partial(_moment, language, clock.shown),
+        brief=partial(_moment, language, clock.brief),
         stylesheet=static_address("console.css"),
         icon=static_address("icon.svg"),
         **values,
@@ -72,6 +75,6 @@ def _policy(settings: Settings) -> str:
     )
 
 
-def _moment(language: Language, at: Any) -> Markup:
+def _moment(language: Language, words: Callable[[Language, datetime], str], at: datetime) -> Markup:
     """A point in time, in Beijing time, as a <time> element."""
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), clock.shown(language, at))
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), words(language, at))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response
-from litestar.types import ExceptionHandlersMap
 from msgspec import json
 
 from schemas.accounts import ProblemDocument
@@ -17,7 +16,7 @@ from server.problems import handlers
 _API: dict[Any, Any] = dict(handlers())
 
 
-def page_handlers() -> ExceptionHandlersMap:  # pyright: ignore[reportUnknownParameterType]
+def page_handlers() -> dict[Any, Any]:
     """The exception handlers of the console."""
     return {SignInNeededError: _to_sign_in, **dict.fromkeys(_API, _as_page)}
 

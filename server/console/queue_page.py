@@ -167,7 +167,7 @@ def _line(visit: Visit, one: QueuedReview, now: datetime) -> Line:
         code=code,
         author=one.author_name or visit.say("item.unknown_person"),
         submitted_at=one.submitted_at,
-        waiting=clock.ago(visit.language, one.submitted_at, now),
+        waiting=clock.since(visit.language, one.submitted_at, now),
         due=due,
         left=clock.until(visit.language, due, now) if due else visit.say("queue.no_due"),
         late=due is not None and due < now,

@@ -44,4 +44,5 @@ async def count_cases(
 
 
 def _counting(name: str, queue: str) -> str:
-    return sql(name).replace("{list}", reached(queue).rstrip().rstrip(";"))
+    # What follows the semicolon is the comment of the next statement in the file.
+    return sql(name).replace("{list}", reached(queue).rpartition(";")[0])

@@ -56,7 +56,6 @@ WORDS = {
     "time.minutes": ("{n} 分钟", "{n} min"),
     "time.hours": ("{n} 小时", "{n} h"),
     "time.days": ("{n} 天", "{n} d"),
-    "time.ago": ("{span}前", "{span} ago"),
     "time.left": ("还剩 {span}", "{span} left"),
     "time.over": ("超期 {span}", "{span} overdue"),
     "yes": ("是", "Yes"),
