@@ -39,8 +39,8 @@ def scope_of(assignments: Iterable[Assignment]) -> Scope:
 
 
 async def registry_of(services: Services, caller: Caller) -> RegistryAnswer:
-    """The current grids of the caller's territory; none for who is revoked."""
-    scope = scope_of(() if caller.revoked else caller.assignments)
+    """The current grids of the caller's territory."""
+    scope = scope_of(caller.assignments)
     async with services.database.read() as connection:
         version = await registry.current_version(connection)
         grids = await registry.grids_of_area(connection, *scope)

@@ -17,6 +17,7 @@ import zstandard
 from litestar import Litestar
 from msgspec.structs import replace
 
+from server import logs
 from server.app import create_app
 from server.errors import CATALOGUE
 from server.services import Services
@@ -64,6 +65,8 @@ async def test_a_refused_parameter_is_named_and_its_value_is_not_repeated(app_cl
     assert "phone" in problem["zh"]
     assert "phone" in problem["en"]
     assert "13800000001x" not in json.dumps(problem)
+    unknown = await post(app_client, "/v1/token", b'{"grant":"13800000001x"}')
+    assert "13800000001x" not in unknown.text
     missing = refused(await post(app_client, "/v1/enrol", b'{"code":"ABCDEFGH"}'), 400, "parameter_invalid")
     assert missing["field"] == "install"
 
@@ -342,6 +345,18 @@ async def test_an_internal_error_tells_neither_client_nor_log_what_it_quotes(
     logged = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     assert any(line["event"] == "internal_error" and line["errors"] == ["builtins.ValueError"] for line in logged)
     assert "张三" not in str(logged)
+
+
+def test_a_librarys_error_is_logged_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    try:
+        raise KeyError("张三 13800000001")
+    except KeyError:
+        logging.getLogger("some.library").exception("it failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["errors"] == ["builtins.KeyError"]
+    assert json.loads(line)["event"] == "it failed"
+    assert "张三" not in line
 
 
 async def _somebody() -> Any:

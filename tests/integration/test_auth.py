@@ -108,11 +108,29 @@ async def test_presenting_the_new_refresh_token_uses_the_pair_too(app_client: ht
     assert (await refresh(app_client, second["refresh"])).json() == third
 
 
-async def test_refreshes_at_the_same_time_get_the_same_pair(app_client: httpx.AsyncClient) -> None:
+async def test_refreshes_at_the_same_time_get_the_same_pair(
+    app_client: httpx.AsyncClient, truth: asyncpg.Connection
+) -> None:
     first = (await sign_in(app_client, town.WORKER_EAST.phone)).json()
-    answers = await asyncio.gather(*(refresh(app_client, first["refresh"]) for _ in range(12)))
+    async with truth.transaction():
+        await truth.execute("SELECT 1 FROM session FOR UPDATE")
+        refreshes = [asyncio.create_task(refresh(app_client, first["refresh"])) for _ in range(5)]
+        await until_waiting(truth, 5)
+    answers = await asyncio.gather(*refreshes)
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["access"] for answer in answers}) == 1
+    # However they crossed, what each of them may have lost can still be asked for.
+    assert (await refresh(app_client, first["refresh"])).json() == answers[0].json()
+
+
+async def until_waiting(truth: asyncpg.Connection, number: int) -> None:
+    """Until that many of the application's transactions wait for a row."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(30):
+        while await truth.fetchval(waiting) < number:
+            await asyncio.sleep(0.01)
+            # Inside a transaction the view would stay as it was first seen.
+            await truth.execute("SELECT pg_stat_clear_snapshot()")
 
 
 async def test_a_repeated_refresh_counts_the_life_of_the_pair_anew(
@@ -267,6 +285,8 @@ async def test_a_worker_of_two_teams_is_out_of_reach_of_either_chief(
         "/v1/enrol/codes", json={"user": town.WORKER_EAST.phone}, headers={"Authorization": f"Bearer {access}"}
     )
     refused(answer, 404, "not_found")
+    team = await app_client.post("/v1/enrol/codes", json={"count": 9}, headers={"Authorization": f"Bearer {access}"})
+    assert [code["user"] for code in team.json()["codes"]] == [str(town.CHIEF_EAST.id)]
 
 
 async def test_codes_for_a_whole_area_go_to_those_without_devices_first(
