@@ -15,13 +15,21 @@ import pytest
 
 from server.embedded.connection import connection
 from tests.integration.certificates import self_signed
-from tests.integration.up_process import Up, left_running, running_up
+from tests.integration.up_process import Up, left_running, running_up, used
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder below a closed folder, with a name that people use."""
+    """A used data folder below a closed folder, with a name that people use."""
     closed = tmp_path / "网格 数据:1"
+    closed.mkdir(mode=0o700)
+    return used(closed / "data")
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """A data folder that is yet to be made, below a closed folder, with a name that people use."""
+    closed = tmp_path / "网格 数据:2"
     closed.mkdir(mode=0o700)
     return closed / "data"
 
@@ -43,27 +51,27 @@ def status_of(address: str) -> int:
     return answer_of(address).status
 
 
-def test_it_serves_then_stops_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
+def test_it_serves_then_stops_and_leaves_nothing(new: Path, tmp_path: Path) -> None:
     home, temporary = tmp_path / "home", tmp_path / "tmp"
     home.mkdir()
     temporary.mkdir()
-    with running_up(data, HOME=str(home), TMPDIR=str(temporary)) as up:
+    with running_up(new, HOME=str(home), TMPDIR=str(temporary)) as up:
         assert status_of(up.address) == 200
         started = set(up.tree())
         code, out, _ = up.stop()
     assert started == {"postgres", "rclone", "server", "jobs"}
     assert (code, out) == (0, "")
-    assert left_running(data) == []
+    assert left_running(new) == []
     assert not list(home.rglob("*"))
     assert not list(temporary.rglob("*"))
-    assert [path.name for path in data.parent.iterdir()] == ["data"]
+    assert [path.name for path in new.parent.iterdir()] == ["data"]
 
 
-def test_secrets_are_for_the_owner_alone(data: Path) -> None:
-    with running_up(data):
-        modes = {name: stat.S_IMODE((data / name).stat().st_mode) for name in ("keys.json", "connection.json", ".")}
+def test_secrets_are_for_the_owner_alone(new: Path) -> None:
+    with running_up(new):
+        modes = {name: stat.S_IMODE((new / name).stat().st_mode) for name in ("keys.json", "connection.json", ".")}
     assert modes == {"keys.json": 0o600, "connection.json": 0o600, ".": 0o700}
-    assert not (data / "connection.json").exists()
+    assert not (new / "connection.json").exists()
 
 
 def test_secrets_are_in_no_command_line(data: Path) -> None:
@@ -127,12 +135,12 @@ def test_a_request_in_flight_is_answered_before_the_end(data: Path) -> None:
         assert begun.read() == b"tiny\n"
 
 
-def test_stopping_while_it_starts_leaves_nothing(data: Path) -> None:
-    up = Up(data)
-    while not (data / "postgres").exists():
+def test_stopping_while_it_starts_leaves_nothing(new: Path) -> None:
+    up = Up(new)
+    while not (new / "postgres").exists():
         assert up.process.poll() is None
     assert up.stop()[0] == 0
-    assert left_running(data) == []
+    assert left_running(new) == []
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
@@ -182,28 +190,28 @@ def test_lost_keys_are_one_sentence_and_not_drawn_anew(data: Path) -> None:
 
 
 async def test_a_newer_database_is_one_sentence(data: Path) -> None:
-    with running_up(data):
+    with running_up(data, TINY_PREPARE="yes"):
         database = await asyncpg.connect(connection(data)["ONEGRID_DATABASE_URL"])
         await database.execute("UPDATE alembic_version SET version_num = '9999_from_the_future'")
         await database.close()
-    assert "newer program" in refusal(Up(data))
+    assert "newer program" in refusal(Up(data, TINY_PREPARE="yes"))
 
 
 def test_an_unreachable_object_store_is_one_sentence(data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nowhere = listener.getsockname()[1]
     keys = {"ONEGRID_S3_ACCESS_KEY": "somebody", "ONEGRID_S3_SECRET_KEY": "something"}
-    sentence = refusal(Up(data, ONEGRID_S3_ENDPOINT=f"http://127.0.0.1:{nowhere}", **keys))
+    sentence = refusal(Up(data, ONEGRID_S3_ENDPOINT=f"http://127.0.0.1:{nowhere}", TINY_PREPARE="yes", **keys))
     assert "cannot be reached: check ONEGRID_S3_ENDPOINT" in sentence
 
 
 def test_external_services_are_used_and_not_started(
     data: Path, embedded: dict[str, str], environ: dict[str, str]
 ) -> None:
-    with running_up(data, **environ) as up:
+    with running_up(data, TINY_PREPARE="yes", **environ) as up:
         assert set(up.tree()) == {"server", "jobs"}
         assert status_of(up.address) == 200
     keyless = {name: value for name, value in environ.items() if name != "ONEGRID_MASTER_KEY"}
     assert "ONEGRID_MASTER_KEY is not set" in refusal(Up(data, **keyless))
     refused = environ | {"ONEGRID_S3_SECRET_KEY": "wrong" * 8}
-    assert "refuses the keys" in refusal(Up(data, **refused))
+    assert "refuses the keys" in refusal(Up(data, TINY_PREPARE="yes", **refused))

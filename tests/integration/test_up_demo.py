@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import json
 
-from tests.integration.up_process import Up, eventually, left_running, running_up
+from tests.integration.up_process import Up, eventually, left_running, running_up, used
 
 FILL = """
 import os, pathlib
@@ -49,9 +49,7 @@ def test_it_goes_on_serving_after_the_day(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_other_data_is_not_touched(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with running_up(data):
-        pass
+    data = used(tmp_path / "data")
     code, _, err = Up(data, "--demo", TINY_FILL=FILL).ended()
     assert code == 1
     assert "the demo needs an empty one" in err

@@ -10,7 +10,7 @@ import pytest
 
 from server.embedded import launch
 from server.embedded.connection import connection
-from tests.integration.up_process import TINY, left_running, running_up
+from tests.integration.up_process import TINY, left_running, running_up, used
 
 _CONFINED = [sys.executable, "-P", "-m", "tests.integration.without_namespaces"]
 
@@ -57,8 +57,7 @@ async def test_a_user_without_a_name_runs_it(tmp_path: Path) -> None:
 if os.geteuid() == 0:
 
     def test_a_folder_of_another_user_is_left_alone(tmp_path: Path) -> None:
-        with running_up(tmp_path / "data"):
-            pass
+        used(tmp_path / "data")
         os.chown(tmp_path / "data" / "keys.json", 12345, 12345)
         with pytest.raises(AssertionError, match="was made by another user"), running_up(tmp_path / "data"):
             pass

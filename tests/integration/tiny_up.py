@@ -1,7 +1,7 @@
 """`onegrid up` around the smallest possible server: what is tested is the supervision, not what is supervised.
 
-Services, migration and the worker are the real ones. Environment: TINY_JOBS, TINY_FILL and TINY_DAY replace the
-jobs process and the two demo programs by a line of Python.
+Services and the worker are the real ones. Environment: with TINY_PREPARE the migration and the look at the bucket
+are too; TINY_JOBS, TINY_FILL and TINY_DAY hold what runs as the jobs process and the two demo programs.
 """
 
 import asyncio
@@ -26,6 +26,10 @@ class TinyPlan(plan.Plan):
         command = super().server(listener, ready)
         python, _, _, _, *arguments = command.arguments
         return replace(command, arguments=[python, "-m", "tests.integration.tiny_up", *arguments])
+
+    def prepare(self) -> Command:
+        command = super().prepare()
+        return command if "TINY_PREPARE" in os.environ else _python(command, "")
 
     def jobs(self) -> Command:
         return _python(super().jobs(), os.environ.get("TINY_JOBS", _SLEEP))

@@ -1,14 +1,20 @@
 """Runs `onegrid up` as a person would, and looks from outside at what it started and left behind."""
 
+import atexit
 import contextlib
+import functools
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from server.embedded import launch
 
 TINY = [sys.executable, "-P", "-m", "tests.integration.tiny_up"]
 WHOLE = [sys.executable, "-P", "-m", "server.cli", "up"]
@@ -33,8 +39,10 @@ class Up:
         self.data = data
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ONEGRID_")}
         settings = {"ONEGRID_DATA": str(data), "ONEGRID_PORT": "0", "PYTHONPATH": str(_REPOSITORY)}
+        # Should the tests themselves be killed, their servers are told to stop.
+        tied = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "same", "."]
         self.process = subprocess.Popen(
-            [*command, *flags],
+            [*tied, *command, *flags],
             env=clean | settings | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -75,6 +83,20 @@ def running_up(data: Path, *flags: str, command: list[str] = TINY, **environ: st
     finally:
         if up.process.poll() is None:
             up.stop()
+
+
+@functools.cache
+def _cold_start() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="onegrid-up-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with running_up(folder / "data"):
+        return folder / "data"
+
+
+def used(data: Path) -> Path:
+    """Make `data` a folder on which a server has run and stopped, without the time that its first start takes."""
+    shutil.copytree(_cold_start(), data)
+    return data
 
 
 def left_running(data: Path) -> list[str]:
