@@ -177,10 +177,14 @@ async def until(holds: Callable[[], Awaitable[object]], seconds: float = 60) -> 
             await asyncio.sleep(0.02)
 
 
-async def until_someone_waits_for_a_lock(connection: asyncpg.Connection) -> None:
-    """Until a transaction of this database is held up by another."""
+async def until_someone_waits_for_a_lock(connection: asyncpg.Connection, number: int = 1) -> None:
+    """Until so many transactions of this database are held up by another."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    await until(lambda: connection.fetchval(waiting), 20)
+
+    async def are_waiting() -> bool:
+        return await connection.fetchval(waiting) >= number
+
+    await until(are_waiting, 20)
 
 
 async def state_of(truth: asyncpg.Connection, data: bytes) -> tuple[str, str | None]:

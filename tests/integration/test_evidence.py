@@ -97,6 +97,25 @@ async def test_verifying_moves_the_item_in_its_streams_once(services: Services, 
     assert await truth.fetchval("SELECT bool_and(touch = 1) FROM feed WHERE object_id = $1", item_id)
 
 
+async def test_two_checks_of_one_upload_at_once_verify_it_once(services: Services, truth: asyncpg.Connection) -> None:
+    data = jpeg(29)
+    item_id = await new_item(services, data)
+    upload_id = await sent(services, data)
+    await truth.execute("BEGIN")
+    await truth.execute("SELECT FROM evidence FOR UPDATE")
+
+    async with asyncio.TaskGroup() as both, services.database.pool.acquire() as other:
+        for waiting in (1, 2):
+            # A slow worker's time has run out when the second one comes.
+            await other.execute("UPDATE upload SET check_after = now()")
+            both.create_task(check_upload(services, upload_id))
+            await until_someone_waits_for_a_lock(other, waiting)
+        await truth.execute("COMMIT")
+
+    assert await state_of(truth, data) == ("verified", None)
+    assert await touch_of(truth, item_id) == 1
+
+
 def _damaged() -> bytes:
     data = jpeg(size=(1200, 900))
     return data[: len(data) // 2]
