@@ -17,9 +17,10 @@ from server.api.requests import ApiRequest
 from server.api.session_guard import provide_caller, provide_services
 from server.compression import CompressAnswers
 from server.console import ROUTER as CONSOLE
-from server.problems import handlers
+from server.problems import answer_unavailable, handlers
 from server.services import open_services
 from server.settings import Settings
+from server.storage.objects import StoreUnavailable
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -31,7 +32,7 @@ def create_app(settings: Settings) -> Litestar:
             "services": Provide(provide_services),
             "caller": Provide(provide_caller),
         },
-        exception_handlers=handlers(),
+        exception_handlers=handlers() | {StoreUnavailable: answer_unavailable},
         lifespan=[_open(settings)],
         logging_config=None,
         openapi_config=openapi_config(version("onegrid")),

@@ -14,7 +14,6 @@ from schemas.accounts import ProblemDocument
 from server.errors import CATALOGUE, Problem
 from server.logs import failure
 from server.metrics import AUTH_FAILURES
-from server.storage.objects import StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 Language = Literal["zh", "en"]
@@ -40,7 +39,6 @@ _UNAVAILABLE = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
-    StoreUnavailable,
     ConnectionError,
     TimeoutError,
 )
@@ -163,6 +161,12 @@ def _answer_http(request: Request[Any, Any, Any], error: HTTPException) -> Respo
     return problem_response(request, Problem(code), dict(error.headers or {}))
 
 
+def answer_unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What the service stands on does not answer; the client is to come back."""
+    _log.error("part_unavailable", **failure(error))
+    return problem_response(request, Problem("not_ready", retry_after=5))
+
+
 def _answer_framework_failure(request: Request[Any, Any, Any], error: InternalServerException) -> Response[bytes]:
     if error.detail == "client disconnected prematurely":
         return problem_response(request, Problem("body_malformed"))
@@ -176,7 +180,6 @@ def _answer_other(request: Request[Any, Any, Any], error: Exception) -> Response
     if isinstance(error, RecursionError):
         return problem_response(request, Problem("body_malformed"))
     if isinstance(error, _UNAVAILABLE):
-        _log.error("part_unavailable", **failure(error))
-        return problem_response(request, Problem("not_ready", retry_after=5))
+        return answer_unavailable(request, error)
     _log.error("internal_error", **failure(error))
     return problem_response(request, Problem("internal_error"))
