@@ -20,17 +20,17 @@ _SECONDS = 5
 _CREDENTIALS_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
-class NotPrepared(Exception):
+class PrepareError(Exception):
     """The text is one sentence in both languages."""
 
 
 def prepare(settings: Settings) -> None:
-    """Migrate the database and make sure of the bucket. Raises NotPrepared."""
+    """Migrate the database and make sure of the bucket. Raises PrepareError."""
     asyncio.run(_reach_database(settings.database_url))
     try:
         migrate.upgrade(settings.database_url)
     except migrate.DatabaseNewer as error:
-        raise NotPrepared(str(error)) from error
+        raise PrepareError(str(error)) from error
     _reach_bucket(settings)
 
 
@@ -38,7 +38,7 @@ async def _reach_database(url: str) -> None:
     try:
         connection = await asyncpg.connect(url, timeout=_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
-        raise NotPrepared(
+        raise PrepareError(
             f"无法连接数据库（{type(error).__name__}），请检查 ONEGRID_DATABASE_URL / "
             f"the database cannot be reached ({type(error).__name__}): check ONEGRID_DATABASE_URL"
         ) from error
@@ -61,19 +61,19 @@ def _reach_bucket(settings: Settings) -> None:
     except S3Error as error:
         raise _bucket_refused(settings, error.code or "") from error
     except (urllib3.exceptions.HTTPError, MinioException, ValueError) as error:
-        raise NotPrepared(
+        raise PrepareError(
             f"无法连接对象存储 {settings.s3_endpoint}，请检查 ONEGRID_S3_ENDPOINT / "
             f"the object store {settings.s3_endpoint} cannot be reached: check ONEGRID_S3_ENDPOINT"
         ) from error
 
 
-def _bucket_refused(settings: Settings, code: str) -> NotPrepared:
+def _bucket_refused(settings: Settings, code: str) -> PrepareError:
     if code in _CREDENTIALS_REFUSED:
-        return NotPrepared(
+        return PrepareError(
             "对象存储拒绝了密钥，请检查 ONEGRID_S3_ACCESS_KEY 和 ONEGRID_S3_SECRET_KEY / "
             "the object store refuses the keys: check ONEGRID_S3_ACCESS_KEY and ONEGRID_S3_SECRET_KEY"
         )
-    return NotPrepared(
+    return PrepareError(
         f"无法使用存储桶 {settings.s3_bucket}（{code}），请检查 ONEGRID_S3_BUCKET / "
         f"the bucket {settings.s3_bucket} cannot be used ({code}): check ONEGRID_S3_BUCKET"
     )
@@ -83,7 +83,7 @@ def main() -> int:
     """Exit status."""
     try:
         prepare(Settings.from_env(os.environ))
-    except (NotPrepared, SettingsError) as error:
+    except (PrepareError, SettingsError) as error:
         sys.stdout.write(f"{error}\n")
         return 1
     return 0

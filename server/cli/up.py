@@ -47,5 +47,13 @@ def up(
     os.execve(  # noqa: S606 - no shell is wanted
         sys.executable,
         [sys.executable, "-P", "-m", "server.embedded", *flags],
-        dict(os.environ) | chosen,
+        _customs(demo) | dict(os.environ) | chosen,
     )
+
+
+def _customs(demo: bool) -> dict[str, str]:
+    """What a person at a terminal would set: logs to be read by eye, and none between him and the demo's table."""
+    customs = {"log_format": "console"} if sys.stderr.isatty() else {}
+    if demo:
+        customs["log_level"] = "warning"
+    return {variable(name): value for name, value in customs.items()}
