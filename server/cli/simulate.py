@@ -19,10 +19,10 @@ from server.simulate.run import simulate as run_simulation
 from server.simulate.sabotage import saboteur
 
 _SABOTAGE = (
-    "在网络上蓄意破坏,核对者不知情;stderr 说明做了几处 / corrupt on the wire, the checker not being told; stderr says how "
-    "often (3 to 7 times by the seed). drop: a new item is cut out of a set and its receipt forged, 1 lost each. double: "
-    "an applied change is sent again as a set of its own, 1 duplicated each. skip: an entry is left out of a pull and "
-    "the digest bent, 1 diverged each."
+    "在网络上蓄意破坏,核对者不知情;stderr 说明做了几处 / corrupt on the wire, the checker not being told; stderr says "
+    "how often (3 to 7 times by the seed). drop: a new item is cut out of a set and its receipt forged, 1 lost each. "
+    "double: an applied change is sent again as a set of its own, 1 duplicated each. skip: an entry is left out of a "
+    "pull and the digest bent, 1 diverged each."
 )
 
 

@@ -12,8 +12,7 @@ from server.db.named import sql
 
 async def epoch_and_time(connection: Connection) -> tuple[str, datetime]:
     """The current epoch, and the database's clock."""
-    row = await connection.fetchrow(sql("inspect_epoch"))
-    assert row is not None
+    (row,) = await connection.fetch(sql("inspect_epoch"))
     return row["id"], row["at"]
 
 

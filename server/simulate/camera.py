@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.evidence import DeclarationAnswer, DeclaredPhoto, UploadedAnswer
+from schemas.evidence import DeclarationAnswer, DeclaredPhoto, UploadedAnswer, WayIn
 from schemas.wire import EvidenceState
 from server.simulate.phone import Phone
 
@@ -33,9 +33,8 @@ class Camera:
         waiting = {f"{own.sha256}-{own.size}" for own in self._phone.device.photos_to_send()}
         for keys in _batches(sorted(waiting)):
             declared = await self._declare(keys)
-            ways = [photo for photo in declared if photo.upload is not None]
-            arrived = [photo for photo in ways if await self._upload(photo)]
-            await self._tell([str(photo.upload.id) for photo in arrived if photo.upload])
+            ways = [(photo, photo.upload) for photo in declared if photo.upload is not None]
+            await self._tell([str(way.id) for photo, way in ways if await self._upload(photo, way)])
 
     async def ask(self) -> None:
         """Ask how far the photos that were sent have come."""
@@ -50,15 +49,14 @@ class Camera:
         self._note(answer.photos)
         return answer.photos
 
-    async def _upload(self, photo: DeclaredPhoto) -> bool:
+    async def _upload(self, photo: DeclaredPhoto, way: WayIn) -> bool:
         """PUT the bytes; cut once in a while, and then said to have arrived although they have not."""
-        assert photo.upload is not None
         data = self.album[_key(photo)]
         if self._phone.luck.strikes("upload_cut"):
             self._phone.tally.uploads_cut += 1
-            await self._phone.link.net.put_cut(photo.upload.url, data)
-            await self._tell([str(photo.upload.id)])
-        return await self._phone.link.net.put(photo.upload.url, data)
+            await self._phone.link.net.put_cut(way.url, data)
+            await self._tell([str(way.id)])
+        return await self._phone.link.net.put(way.url, data)
 
     async def _tell(self, uploads: Sequence[str]) -> None:
         if uploads:

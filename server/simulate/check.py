@@ -101,22 +101,24 @@ def _is_kept(change: Written, key: str, value: Any, own: Revision | None, ledger
     revisions = truth.revisions[change.item]
     if own is not None and key in own.fields:
         stored = own.fields[key]
-        return _carries(change.type, key, stored, value) and _is_current(change.item, key, own, truth)
+        return _carries(change.type, key, stored, value) and _is_current(change, key, own, truth)
     if any(_is_parked(held, change, key, value, ledger) for held in truth.conflicts[change.item]):
         return True
     # Somebody else had set the same value: there was nothing to do.
     same = (one for one in revisions if one.version > change.base and one.fields.get(key, _ABSENT) == value)
-    return any(_is_current(change.item, key, one, truth) for one in same)
+    return any(_is_current(change, key, one, truth) for one in same)
 
 
-def _is_current(item: UUID, key: str, revision: Revision, truth: Truth) -> bool:
+def _is_current(change: Written, key: str, revision: Revision, truth: Truth) -> bool:
     """Whether what a revision set is in force, or a later revision names the field."""
+    item = change.item
     if any(one.version > revision.version and key in one.fields for one in truth.revisions[item]):
         return True
     head = truth.heads.get(item)
     if head is None or head.deleted:
         return any(one.op == "delete" and one.version > revision.version for one in truth.revisions[item])
-    return head.fields.get(key) == revision.fields[key]
+    now, then = head.fields.get(key), revision.fields[key]
+    return _carries(change.type, key, now, then) if truth.as_written else now == then
 
 
 def _is_parked(held: Any, change: Written, key: str, value: Any, ledger: Ledger) -> bool:
@@ -190,15 +192,11 @@ def _is_explained(item: UUID, revision: Revision, ledger: Ledger) -> bool:
 
 
 def _conflicts_too_many(ledger: Ledger, truth: Truth) -> list[Finding]:
-    names = Counter(
-        (held.device, held.no, held.index) for conflicts in truth.conflicts.values() for held in conflicts
-    )
+    names = Counter((held.device, held.no, held.index) for conflicts in truth.conflicts.values() for held in conflicts)
     return [
         Finding("duplicated", f"conflict of {device}/{no}/{index}", "more than one conflict, or none was written")
         for (device, no, index), count in names.items()
-        if device in ledger.last_no
-        and no is not None
-        and (count > 1 or (device, no, index) not in ledger.by_key)
+        if device in ledger.last_no and no is not None and (count > 1 or (device, no, index) not in ledger.by_key)
     ]
 
 

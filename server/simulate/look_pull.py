@@ -44,7 +44,7 @@ async def pull_scopes(net: Net, demo: Demo, users: Iterable[UUID], clock: Clock)
 
 def truth_of(ledger: Ledger, receipts: Receipts, fresh: Iterable[Device], known: set[UUID]) -> Truth:
     """What the fresh phones show of the ledger; `known`: items that were there before the run."""
-    truth, parked = Truth(), dict[UUID, Fields]()
+    truth, parked = Truth(as_written=True), dict[UUID, Fields]()
     for device in fresh:
         for item in device.items():
             truth.heads[item.id] = Head(item.version, False, item.fields)
@@ -64,7 +64,7 @@ def holdings_of(devices: Mapping[UUID, UUID], fresh: Mapping[UUID, Device]) -> d
 
 
 def _tell_history(truth: Truth, ledger: Ledger, receipts: Receipts, parked: Mapping[UUID, Fields]) -> None:
-    conflicts: dict[UUID, Held] = {}
+    told: set[UUID] = set()
     for change in ledger.changes:
         receipt = receipts[change.device].get(change.no)
         if receipt is None:
@@ -73,24 +73,23 @@ def _tell_history(truth: Truth, ledger: Ledger, receipts: Receipts, parked: Mapp
             truth.quarantine[change.device, change.no, -1] = 1
             continue
         outcome = receipt.outcomes[change.index]
+        conflict = outcome.conflict
         if outcome.outcome in _KEPT:
             truth.quarantine[change.key] = 1
-        elif outcome.conflict in parked:
-            fields = parked[outcome.conflict]
-            conflicts.setdefault(outcome.conflict, Held(*change.key, fields))
-            _add_revision(truth, change, outcome, {key: v for key, v in change.fields.items() if key not in fields})
+        elif conflict is not None and conflict in parked:
+            held = parked[conflict]
+            _add_revision(truth, change, outcome, {key: v for key, v in change.fields.items() if key not in held})
+            if conflict not in told:
+                # A later edit that joined it is in the same conflict.
+                told.add(conflict)
+                truth.conflicts[change.item].append(Held(*change.key, held))
         elif outcome.outcome in _APPLIED:
             _add_revision(truth, change, outcome, change.fields)
-    for change in ledger.changes:
-        truth.conflicts[change.item] = []
-    for held in conflicts.values():
-        assert held.device is not None and held.no is not None and held.index is not None
-        truth.conflicts[ledger.by_key[held.device, held.no, held.index].item].append(held)
 
 
 def _add_revision(truth: Truth, change: Written, outcome: ChangeOutcome, fields: Fields) -> None:
     """A receipt's version. A deletion of what was deleted already names the version that it found."""
-    if outcome.version is not None and (fields or change.op == "delete" and outcome.outcome != "parked"):
+    if outcome.version is not None and (fields or (change.op == "delete" and outcome.outcome != "parked")):
         truth.revisions[change.item].append(Revision(outcome.version, change.op, fields, *change.key))
 
 

@@ -18,7 +18,7 @@ from server.db import inspect
 from server.db.database import Connection, Database, Row
 from server.embedded.connection import local_settings
 from server.embedded.words import StartError
-from server.sealing import Keyring, Unsealable, unseal, unseal_values
+from server.sealing import Keyring, Unsealable, unseal
 from server.settings import SettingsError
 from server.simulate.ledger import Ledger
 from server.simulate.truth import Entry, Head, Held, Holding, Revision, Truth
@@ -177,5 +177,3 @@ async def _holdings(
         )
         for user, scope in scopes.items()
     }
-
-

@@ -83,9 +83,7 @@ class Phone:
         no = self.device.seal_set(nonce, self._nature.set_form)
         for index, (op, item, item_type, fields, base) in enumerate(self._draft):
             normal = packaged().types[item_type].normalise(fields)
-            self._ledger.write(
-                Written(self.device_id, no or 0, index, item, item_type, op, normal, base, self.knew)
-            )
+            self._ledger.write(Written(self.device_id, no or 0, index, item, item_type, op, normal, base, self.knew))
         self._draft.clear()
 
     def receipts(self) -> dict[int, Receipt]:

@@ -41,8 +41,6 @@ class Day(Struct, frozen=True):
     online: bool
 
 
-
-
 def plan_days(seed: str, part_time: bool, day_offline: float) -> list[Day]:
     """The days of one worker."""
     rng = Random(seed)

@@ -1,9 +1,9 @@
-"""Tells the person at the terminal how far a run has come: a bar where there is a terminal, else a line now and then."""
+"""Tells how far a run has come: a bar where there is a terminal, else a line now and then."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -27,7 +27,7 @@ class Teller:
         self._task = self._bar.add_task("") if self._bar else None
 
     @contextmanager
-    def phase(self, zh: str, en: str, total: int) -> Iterator[None]:
+    def phase(self, zh: str, en: str, total: int) -> Generator[None]:
         """A phase of `total` steps begins; it is over when the block ends."""
         began = time.monotonic()
         self._steps, self._total, self._named = 0, total, f"{zh} / {en}"
@@ -43,7 +43,7 @@ class Teller:
         self._show()
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self) -> Generator[None]:
         """Show progress while the block runs."""
         if self._bar is None:
             yield

@@ -80,7 +80,8 @@ def print_tables(outcome: Outcome, console: Console) -> None:
     table.add_column(justify="right")
     for key, (zh, en) in _LABELS.items():
         bad = key in ("lost", "duplicated", "diverged") and figures[key]
-        table.add_row(f"{zh} {en}", f"{figures[key]:,}" if key != "seed" else str(figures[key]), style="red" if bad else "")
+        shown = str(figures[key]) if key == "seed" else f"{figures[key]:,}"
+        table.add_row(f"{zh} {en}", shown, style="red" if bad else "")
     console.print(table)
     console.print(_types_table(outcome.figures.by_item_type))
 
@@ -90,13 +91,13 @@ def print_findings(outcome: Outcome, console: Console) -> None:
     counts = Counter(finding.what for finding in outcome.findings)
     for what, count in counts.items():
         zh, en = _LABELS[what]
-        console.print(f"{zh} {en}: {count}")
+        console.print(f"{zh} {en}: {count}", highlight=False)
         for finding in [one for one in outcome.findings if one.what == what][:_SHOWN]:
-            console.print(f"  {finding.about}: {finding.why}", markup=False, highlight=False)
+            console.print(f"  {finding.about}: {finding.why}", markup=False, highlight=False, soft_wrap=True)
     for one in outcome.stuck[:_SHOWN]:
-        console.print(f"手机未能发送完毕 / a phone got stuck: {one}", markup=False, highlight=False)
+        console.print(f"手机未能发送完毕 / a phone got stuck: {one}", markup=False, highlight=False, soft_wrap=True)
     looked = ("直接查询数据库", "direct SQL") if outcome.by_sql else ("重新全量下行", "fresh full pulls")
-    console.print(f"核对方式 / checked by: {looked[0]} / {looked[1]}")
+    console.print(f"核对方式 / checked by: {looked[0]} / {looked[1]}", highlight=False)
 
 
 def _types_table(by_type: dict[str, int]) -> Table:

@@ -136,7 +136,7 @@ class Run:
     async def check(self, inspector: Inspector, *, by_sql: bool) -> Outcome:
         """Hold everything against the ledger."""
         with self._teller.phase("核对", "checking", 1):
-            findings = await verify(inspector, self.ledger, self.going, lambda: self._gather(_pull, self.going))
+            findings = await verify(inspector, self.ledger, self.going, lambda workers: self._gather(_pull, workers))
         stuck = [f"{self.workers[number].phone.device_id}: {why}" for number, why in sorted(self._stuck.items())]
         counts = Counter(finding.what for finding in findings)
         return Outcome(self._figures(counts), findings, stuck, by_sql, self._teller.phases)

@@ -50,7 +50,10 @@ class _Versions(Struct, frozen=True):
 async def enrol_team(
     around: Surroundings, demo: Demo, count: int, at: datetime, together: int, step: Callable[[], None]
 ) -> list[Worker]:
-    """Enrol `count` phones in the order of the codes, calling `step` after each. Raises SimulationError if the file is not of this server."""
+    """Enrol `count` phones in the order of the codes, calling `step` after each.
+
+    Raises SimulationError if the demo file is not of this server.
+    """
     enroller = Enroller(around.net, demo)
     codes = demo.enrolment_codes[:count]
     codes += await enroller.more(count - len(codes))
@@ -131,9 +134,7 @@ async def _enrol_worker(around: Surroundings, enroller: Enroller, number: int, c
     habit = Habit("msgpack" if number % 2 else "json", _CODINGS[number % 3])
     link = Link(around.net, luck, habit, _pair(enrolled), around.tally)
     registry = await _surroundings_of(link, packaged().version)
-    device = Device.enrolled(
-        enrolled.device, enrolled.user, packaged().version, registry.version, enrolled.epoch, _APP
-    )
+    device = Device.enrolled(enrolled.device, enrolled.user, packaged().version, registry.version, enrolled.epoch, _APP)
     nature = Nature(
         rng=Random(f"{name}/{enrolled.device}"),
         set_form=habit.form,
@@ -163,7 +164,10 @@ def _pair(enrolled: Enrolled) -> TokenPair:
 
 
 def _too_many(count: int) -> Sequence[Code]:
-    raise SimulationError(f"演示城市没有这么多人（{count}）", f"the demo city has too few people for {count} more phones")
+    raise SimulationError(
+        f"演示城市没有足够的人再用 {count} 部手机，请减小 --devices",
+        f"the demo city has too few people for {count} more phones: lower --devices",
+    )
 
 
 def _other_server(url: str) -> SimulationError:

@@ -51,6 +51,7 @@ class Truth(Struct):
 
     `quarantine`: changes (device, no, index; index -1: the whole set) whose bytes are kept, with how many rows say so.
     `strangers`: items of the run's workers that are not in the ledger. `extra_sets`: sets that no phone wrote.
+    `as_written`: the revisions hold what was written, for what merging made of it could not be seen.
     """
 
     heads: dict[UUID, Head] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Truth(Struct):
     quarantine: defaultdict[tuple[UUID, int, int], int] = field(default_factory=lambda: defaultdict(int))
     strangers: list[UUID] = field(default_factory=list)
     extra_sets: list[tuple[UUID, int]] = field(default_factory=list)
+    as_written: bool = False
 
 
 class Holding(Struct):

@@ -15,8 +15,9 @@ from server.simulate.look_sql import Beginning, SqlView
 from server.simulate.net import Net
 from server.simulate.truth import Holding, Truth, holding_of
 from server.simulate.worker import Worker
+from sync.device import Device
 
-_LOOKS = 4
+_MORE_LOOKS = 3
 _SECONDS_BETWEEN_LOOKS = 0.7
 
 Look = tuple[Truth, dict[UUID, Holding]]
@@ -26,8 +27,8 @@ Look = tuple[Truth, dict[UUID, Holding]]
 class Inspector(Protocol):
     """A way to look at the server beside the phones."""
 
-    async def look(self, workers: Sequence[Worker]) -> Look:
-        """Look now."""
+    async def look(self, workers: Sequence[Worker], doubtful: Sequence[Worker]) -> Look:
+        """Look now; `doubtful`: those whose phones must not be judged by an earlier look."""
         ...
 
 
@@ -37,8 +38,8 @@ class SqlInspector:
     def __init__(self, view: SqlView, ledger: Ledger, began: Beginning) -> None:
         self._view, self._ledger, self._began = view, ledger, began
 
-    async def look(self, workers: Sequence[Worker]) -> Look:
-        """All of one instant."""
+    async def look(self, workers: Sequence[Worker], doubtful: Sequence[Worker]) -> Look:
+        """All anew, of one instant."""
         devices = {worker.phone.device_id: worker.user for worker in workers}
         return await self._view.look(self._ledger, devices, self._began)
 
@@ -48,27 +49,31 @@ class PullInspector:
 
     def __init__(self, net: Net, demo: Demo, ledger: Ledger, known: set[UUID]) -> None:
         self._net, self._demo, self._ledger, self._known = net, demo, ledger, known
+        self._fresh: dict[UUID, Device] = {}
 
-    async def look(self, workers: Sequence[Worker]) -> Look:
-        """Everything from zero."""
-        users = dict.fromkeys(worker.user for worker in workers)
-        fresh = await pull_scopes(self._net, self._demo, users, workers[0].phone.clock.clock())
+    async def look(self, workers: Sequence[Worker], doubtful: Sequence[Worker]) -> Look:
+        """From zero for the doubtful ones."""
+        users = dict.fromkeys(worker.user for worker in doubtful)
+        fresh = self._fresh
+        fresh |= await pull_scopes(self._net, self._demo, users, workers[0].phone.clock.clock())
         receipts = {worker.phone.device_id: worker.phone.receipts() for worker in workers}
         devices = {worker.phone.device_id: worker.user for worker in workers}
         return truth_of(self._ledger, receipts, fresh.values(), self._known), holdings_of(devices, fresh)
 
 
 async def verify(
-    inspector: Inspector, ledger: Ledger, workers: Sequence[Worker], pull: Callable[[], Awaitable[None]]
+    inspector: Inspector, ledger: Ledger, workers: Sequence[Worker], pull: Callable[[Sequence[Worker]], Awaitable[None]]
 ) -> list[Finding]:
     """All findings. What differs counts if it still does when jobs had time to rest and phones have pulled again."""
-    for attempt in range(_LOOKS):
-        truth, wanted = await inspector.look(workers)
-        apart = [one for worker in workers for one in _apart(worker, wanted)]
-        if not apart or attempt == _LOOKS - 1:
+    truth, wanted = await inspector.look(workers, workers)
+    for _ in range(_MORE_LOOKS):
+        doubtful = [worker for worker in workers if _apart(worker, wanted)]
+        if not doubtful:
             break
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-        await pull()
+        await pull(doubtful)
+        truth, wanted = await inspector.look(workers, doubtful)
+    apart = [one for worker in workers for one in _apart(worker, wanted)]
     contradictions = [
         Finding("duplicated", f"device {worker.phone.device_id}", "two receipts of one set differ")
         for worker in workers

@@ -20,7 +20,7 @@ from server.simulate.photos import take_photo
 from server.simulate.plan import RECORDS, Day
 
 _SET_SIZES = (1, 2, 3, 4, 5, 6, 8, 10)
-_NEW_PHOTOS_A_DAY = 2
+_NEW_PHOTOS_ON_DAYS = (2, 1)
 _WITH_POSITION = 0.7
 _MOST_PHOTOS = 4
 _NOBODY = UUID("6f0d3f57-3c55-4a0e-8a30-0f3b6f3f7f10")
@@ -96,7 +96,8 @@ class _Shift:
         for options in missing_references(code, scene):
             self._create_in(grid, options[0])
         fields = self._with_old_photos(code, make_fields(code, self._rng, scene), scene)
-        item = self._phone.create(code, fields, grid.code, claimed_urgency(code, self._rng), self._position(code, scene))
+        urgency, position = claimed_urgency(code, self._rng), self._position(code, scene)
+        item = self._phone.create(code, fields, grid.code, urgency, position)
         note = Note(item, code, grid.code, self._worker.number, self._day)
         self._worker.note(note)
         self._known.append(note)
@@ -213,7 +214,7 @@ class _Shift:
             return fields
         chosen: list[dict[str, Any]] = []
         for photo in fields[key]:
-            kept = self._old_photo(chosen) if self._new_photos >= _NEW_PHOTOS_A_DAY else None
+            kept = self._old_photo(chosen) if self._new_photos >= _NEW_PHOTOS_ON_DAYS[self._day % 2] else None
             if kept is None:
                 self._new_photos += 1
                 self._worker.shots.append(photo)

@@ -36,10 +36,13 @@ async def exchange(
     if request.device != caller.device_id:
         raise Problem("device_mismatch")
     now = datetime.now(UTC)
-    epoch = await services.database.write(lambda tx: _note(tx, request, now))
+    async with services.database.read() as connection:
+        epoch = await push.current_epoch(connection)
     receipts: list[Receipt] = []
     if request.epoch in (None, epoch):
         receipts = await push_sets(services, _arrivals(request, sets, epoch, now))
+    # Only now: captures are dated between the exchange before this one and this one.
+    await services.database.write(lambda tx: _note(tx, request, epoch, now))
     async with services.database.read() as connection:
         return await _answer(connection, services, request, epoch, receipts, form)
 
@@ -52,8 +55,7 @@ async def nothing_new(services: Services, device_id: UUID, mark: str) -> bool:
         return mark == await current_mark(connection, scope, epoch)
 
 
-async def _note(tx: Transaction, request: ExchangeRequest, now: datetime) -> str:
-    epoch = await push.current_epoch(tx.connection)
+async def _note(tx: Transaction, request: ExchangeRequest, epoch: str, now: datetime) -> None:
     await push.note_exchange(
         tx.connection,
         request.device,
@@ -63,7 +65,6 @@ async def _note(tx: Transaction, request: ExchangeRequest, now: datetime) -> str
         app=request.app,
         acknowledged=min(request.acknowledged, 2**53),
     )
-    return epoch
 
 
 def _arrivals(request: ExchangeRequest, sets: Sequence[bytes], epoch: str, now: datetime) -> list[Arrival]:
