@@ -82,10 +82,11 @@ class Services:
         self._launch("postgres", database, postgres.ASKS_TO_END)
 
     def _create(self, database: Postgres, wait: Wait) -> None:
-        for command in database.creation():
+        steps = (("正在创建数据库", "creating the database"), ("正在创建数据库用户", "creating its owner"))
+        for command, told in zip(database.creation(), steps, strict=True):
             process = start(command, self._lock)
             ended = lambda process=process: process.poll() is not None  # noqa: E731
-            if not wait_telling(wait, ended, _SECONDS_TO_CREATE, "正在创建数据库", "creating the database"):
+            if not wait_telling(wait, ended, _SECONDS_TO_CREATE, *told):
                 process.kill()
             if process.wait() != 0:
                 why = last_line(database.log)
