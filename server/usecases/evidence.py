@@ -139,7 +139,7 @@ async def _store(tx: Transaction, services: Services, uploads: Sequence[Row]) ->
     await evidence.lock_items_of_photos(tx.connection, rows)
     found: dict[_Key, State] = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}
     stored = await evidence.store_uploads(tx.connection, [row["id"] for row in uploads])
-    changes = [Change(*key, found[key], "stored") for key in map(_key, stored) if found[key] != "verified"]
+    changes = [Change(*key, found[key], "stored") for key in map(_key, stored)]
     await move_photos(tx, services, changes)
     ids = [str(row["id"]) for row in stored]
     tx.after_commit(lambda: services.jobs.enqueue(VERIFY_PHOTO, ids))

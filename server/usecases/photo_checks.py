@@ -110,6 +110,7 @@ async def _examine(services: Services, upload: Row) -> Photo:
 
 
 async def _verify(tx: Transaction, services: Services, upload: Row, photo: Photo) -> Sequence[str]:
+    """Settle the photo for good and close every way in: none is given or used again after this."""
     before = await _lock(tx, upload)
     if before == "verified":
         return ()
@@ -130,14 +131,13 @@ async def _verify(tx: Transaction, services: Services, upload: Row, photo: Photo
 
 
 async def _refuse(tx: Transaction, services: Services, upload: Row, code: str) -> Sequence[str]:
-    """Close one upload; the photo is refused unless other bytes made or may yet make it good."""
+    """Close one upload; the photo is refused unless the bytes of another have arrived."""
     before = await _lock(tx, upload)
     closed = await evidence.end_upload(tx.connection, upload["id"])
     if closed is None:
         return ()
-    if before != "verified":
-        others = await evidence.states_of_uploads(tx.connection, upload["sha256"], upload["size"])
-        await _move(tx, services, upload, before, state_after_refusal(others), code)
+    others = await evidence.states_of_uploads(tx.connection, upload["sha256"], upload["size"])
+    await _move(tx, services, upload, before, state_after_refusal(others), code)
     log.info("photo_refused", upload=str(upload["id"]), code=code)
     return [closed]
 

@@ -342,6 +342,13 @@ async def test_an_address_that_expired_takes_nothing_and_is_replaced(
     assert (await way_in(services, data)).id != upload.id
 
 
+async def test_bytes_that_wait_for_their_check_are_not_discarded(services: Services) -> None:
+    upload_id = await sent(services, jpeg(30))
+
+    assert await discard_abandoned(services, timedelta(seconds=-60)) == 0
+    assert list(await objects_under(services, "incoming/")) == [f"incoming/{upload_id}"]
+
+
 async def test_bytes_that_arrived_without_a_word_are_found(services: Services, truth: asyncpg.Connection) -> None:
     data = jpeg(17)
     upload = await way_in(services, data)
