@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import Router, get
 from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
 
 from server.console import case_desk, home_page, item_pages, queue_page, sign_in, static_files
 from server.console.problems import page_handlers
@@ -12,7 +13,7 @@ from server.errors import Problem
 
 
 @get("/{path:path}")
-async def _nothing_here(visit: NamedDependency[Visit], path: str) -> None:
+async def _nothing_here(visit: NamedDependency[Visit], path: FromPath[str]) -> None:
     """Any other address: a page that says so, for who is signed in."""
     raise Problem("not_found")
 

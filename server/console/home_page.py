@@ -17,7 +17,7 @@ from server.db.reading import ItemFilter
 from server.usecases.cases import own_offices
 from server.usecases.places import places_of
 from server.usecases.workload import case_load, review_load
-from sync.access import Assignment
+from sync.access import UNREADING_ROLES, Assignment
 
 
 class Tile(NamedTuple):
@@ -40,7 +40,9 @@ class Post(NamedTuple):
 async def home(visit: NamedDependency[Visit]) -> Response[str]:
     """The page."""
     now = clock.shown(visit.language, datetime.now(UTC))
-    return visit.page("home.html", now=now, tiles=await _tiles(visit), posts=await _posts(visit))
+    elsewhere = "home.no_work_admin" if visit.caller.roles & UNREADING_ROLES else "home.no_work"
+    tiles, posts = await _tiles(visit), await _posts(visit)
+    return visit.page("home.html", now=now, tiles=tiles, posts=posts, no_work=visit.say(elsewhere))
 
 
 async def _tiles(visit: Visit) -> list[Tile]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import ValidationError, convert
 
@@ -29,13 +30,13 @@ _Answer = Response[Any]
 
 
 @get("/items/{item:str}")
-async def show(visit: NamedDependency[Visit], item: str) -> _Answer:
+async def show(visit: NamedDependency[Visit], item: FromPath[str]) -> _Answer:
     """The page."""
     return await _page(visit, _id(item))
 
 
 @post("/items/{item:str}", status_code=200)
-async def act(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict], item: str) -> _Answer:
+async def act(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict], item: FromPath[str]) -> _Answer:
     """What a form of the page asks for; where it is refused the page says why and keeps what was written."""
     item_id, deed = _id(item), _DEEDS.get(str(form.get("do", "")))
     if deed is None:
@@ -51,7 +52,7 @@ async def act(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict
 
 
 @get("/items/{item:str}/photos/{name:str}")
-async def photo(visit: NamedDependency[Visit], item: str, name: str) -> Redirect:
+async def photo(visit: NamedDependency[Visit], item: FromPath[str], name: FromPath[str]) -> Redirect:
     """On to a fresh address of a photo's bytes; sensitive ones are reached from the revealed page alone."""
     view = await item_view(visit.services, visit.caller, _id(item))
     if photos_hidden(visit.services.catalogue.types[view.item.type], revealed=False):
@@ -88,7 +89,7 @@ async def _page(
     except Problem:
         detail = await cases.case_detail(visit.services, visit.caller, item_id)
         parts = await case_parts(visit, detail)
-        return visit.page("case.html", status=status, item_id=item_id, **parts, **around)
+        return visit.page("case.html", status=status, item_id=item_id, case=parts, **around)
     parts = await item_parts(visit, view, revealed=revealed is not None)
     return visit.page("item.html", status=status, item_id=item_id, **parts, **around)
 
@@ -125,6 +126,8 @@ async def _return(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
 async def _decide(visit: Visit, wish: dict[str, Any], form: FormMultiDict) -> None:
     """Raises Problem with what the decision was refused for."""
     ref = read_revision(visit, str(form.get("revision", ""))).ref
+    if ref.item != wish["item"]:
+        raise Problem("parameter_invalid", field="revision")
     try:
         decision = convert(wish | {"version": ref.version, "rev": ref.rev}, ReviewDecision)
     except ValidationError:

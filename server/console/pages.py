@@ -40,7 +40,7 @@ def page(settings: Settings, language: Language, template: str, *, status: int =
         icon=static_address("icon.svg"),
         **values,
     )
-    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=_headers(settings))
+    return Response(html, status_code=status, media_type="text/html", headers=_headers(settings))
 
 
 def static_address(name: str) -> str:

@@ -38,8 +38,9 @@ def sign_in_address(request: Request[Any, Any, Any], *, ended: bool) -> str:
 @get("/sign-in")
 async def show(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """The form."""
-    message = next((key for key in ("ended", "left") if key in request.query_params), None)
-    return _form(request, services, message=f"sign_in.{message}" if message else None)
+    keys = {"ended": "sign_in.ended", "left": "sign_in.left"}
+    message = next((key for name, key in keys.items() if name in request.query_params), None)
+    return _form(request, services, message=message)
 
 
 @post("/sign-in", status_code=200)
@@ -47,7 +48,7 @@ async def take(request: AnyRequest, services: NamedDependency[Services]) -> Resp
     """Sign in, or say why not; a wrong number and a wrong password are told in the same words."""
     form = await read_form(request)
     phone, password = str(form.get("phone", "")).strip(), str(form.get("password", ""))
-    if not compare_digest(str(form.get("csrf", "")).encode(), request.cookies.get(cookies.GUEST, "").encode()):
+    if not _from_our_form(request, form):
         return _form(request, services, form, problem=Problem("csrf_failed"))
     try:
         if len(phone) > 20 or len(password) > 200:
@@ -69,6 +70,12 @@ async def leave(visit: NamedDependency[Visit]) -> Redirect:
     answer = Redirect("/console/sign-in?left=1", status_code=303)
     cookies.forget(answer, cookies.SESSION)
     return answer
+
+
+def _from_our_form(request: AnyRequest, form: FormMultiDict) -> bool:
+    """Whether form and cookie hold the same secret: another site can send the one, but not know or set the other."""
+    secret = request.cookies.get(cookies.GUEST, "")
+    return bool(secret) and compare_digest(str(form.get("csrf", "")).encode(), secret.encode())
 
 
 def _form(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from server.console.pages import static_file
 from server.errors import Problem
 
-_TYPES = {"console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_TYPES = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
 
 
 @get("/static/{name:str}")
-async def static(name: str) -> Response[bytes]:
+async def static(name: FromPath[str]) -> Response[bytes]:
     """A file of the console."""
     if name not in _TYPES:
         raise Problem("not_found")

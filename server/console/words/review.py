@@ -81,10 +81,6 @@ WORDS = {
         "Review level {level} is yours to decide. You see version {version}.",
     ),
     "decision.check": ("这是一次抽查：该提交已按原样生效。", "This is a spot check: the submission already counts."),
-    "decision.waits": (
-        "所需照片尚未全部核验，核验完成后才能通过；现在可以退回。",
-        "Needed photos are not verified yet; approving has to wait for them. Returning is possible.",
-    ),
     "decision.none": ("当前无须您审核。", "Nothing for you to decide here now."),
     "decision.undo": ("撤销我的通过", "Undo my approval"),
     "decision.failed": ("没有完成：{why}", "Not done: {why}"),
@@ -107,7 +103,6 @@ WORDS = {
     "item.id": ("编号", "Id"),
     "item.version": ("版本", "Version"),
     "item.received": ("收到", "Received"),
-    "item.place": ("位置", "Place"),
     "item.photos": ("照片", "Photos"),
     "item.photos_none": ("没有照片。", "There are no photos."),
     "item.photos_hidden": (
@@ -119,11 +114,9 @@ WORDS = {
         "{type}，{role}照片第 {number} 张",
         "{type}: photo {number}, {role}",
     ),
-    "item.photo_open": ("看原图", "Open in full"),
     "item.photo_taken": ("拍摄于 {at}", "taken {at}"),
     "item.history": ("经过", "History"),
     "item.history_hint": ("最近的在前", "The latest first"),
-    "item.change": ("{label}：{before} → {after}", "{label}: {before} → {after}"),
     "item.filled": ("填写了 {count} 栏", "{count} fields filled in"),
     "item.changed_from": ("由", "from"),
     "item.changed_to": ("改为", "to"),
@@ -137,7 +130,6 @@ WORDS = {
         "You may decide about this case, but its contents are not yours to read.",
     ),
     "item.reason": ("原因", "Reason"),
-    "item.note": ("说明", "Note"),
     "sketch": ("在网格中的位置", "Its place in the grid"),
     "sketch.synthetic": ("合成轮廓", "Synthetic outline"),
     "sketch.alt": (

@@ -9,7 +9,6 @@ WORDS = {
     "nav.home": ("工作台", "Home"),
     "nav.reviews": ("待审核", "To review"),
     "nav.cases": ("案件", "Cases"),
-    "account": ("当前账号", "Account"),
     "sign_out": ("退出", "Sign out"),
     "sign_in": ("登录", "Sign in"),
     "sign_in.lead": ("请用单位发放的账号登录。", "Sign in with the account your office gave you."),
@@ -26,7 +25,6 @@ WORDS = {
         "登录失败次数过多，请 {minutes} 分钟后再试。",
         "Too many failed attempts; try again in {minutes} minutes.",
     ),
-    "sign_in.map": ("网格示意图", "A pattern of grids"),
     "flash.done": ("已完成", "Done"),
     "flash.refused": ("未完成", "Not done"),
     "home.greeting": ("{name}，您好", "Hello, {name}"),
@@ -36,7 +34,6 @@ WORDS = {
     "home.reviews_urgent": ("其中紧急、特急 {count} 件", "of these, urgent or critical: {count}"),
     "home.cases": ("待您办理的案件", "Cases for you to act on"),
     "home.cases_overdue": ("其中已超期 {count} 件", "of these, overdue: {count}"),
-    "home.open": ("去处理", "Open"),
     "home.no_work": (
         "您的角色在网页端没有待办；现场工作请使用手机端。",
         "Your role has no work at the console; field work is done on the phone.",
