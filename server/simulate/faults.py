@@ -14,6 +14,9 @@ Fate = Literal["fine", "request_lost", "answer_lost", "doubled", "raced"]
 afterwards. `raced`: the same bytes twice at once.
 """
 
+_FATES: tuple[Fate, ...] = ("request_lost", "answer_lost", "doubled", "raced")
+_MOST_IN_A_ROW = 6
+
 
 class Rates(Struct, frozen=True):
     """How often each thing happens, as a share of the occasions for it."""
@@ -25,6 +28,7 @@ class Rates(Struct, frozen=True):
     answer_applied_late: float = 0.5
     app_killed: float = 0.2
     token_expired: float = 0.15
+    old_token_used: float = 0.02
     token_answer_lost: float = 0.35
     enrolment_answer_lost: float = 0.1
     upload_cut: float = 0.1
@@ -32,16 +36,16 @@ class Rates(Struct, frozen=True):
 
 
 class Luck:
-    """The dice of one phone."""
+    """The dice of one phone: separate ones for each kind of luck, so that none shifts another."""
 
     def __init__(self, seed: str, rates: Rates) -> None:
-        self._rng = Random(seed)
+        self._dice = {what: Random(f"{seed}/{what}") for what in (*Rates.__struct_fields__, "fate")}
         self._rates = rates
         self._in_a_row = 0
 
     def fate(self) -> Fate:
         """What happens to the next request; bad luck never lasts longer than six tries."""
-        if self._in_a_row >= 6:
+        if self._in_a_row >= _MOST_IN_A_ROW:
             self._in_a_row = 0
             return "fine"
         drawn = self._draw_fate()
@@ -50,13 +54,12 @@ class Luck:
 
     def strikes(self, what: str) -> bool:
         """Whether this piece of bad luck, named as in `Rates`, happens now."""
-        return self._rng.random() < getattr(self._rates, what)
+        return self._dice[what].random() < getattr(self._rates, what)
 
     def _draw_fate(self) -> Fate:
-        drawn, rates = self._rng.random(), self._rates
-        fates: tuple[Fate, ...] = ("request_lost", "answer_lost", "doubled", "raced")
-        for fate in fates:
-            drawn -= getattr(rates, fate)
+        drawn = self._dice["fate"].random()
+        for fate in _FATES:
+            drawn -= getattr(self._rates, fate)
             if drawn < 0:
                 return fate
         return "fine"

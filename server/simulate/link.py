@@ -103,7 +103,7 @@ class Link:
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> bytes:
         # Now and then an app still holds the token that it had before the last renewal.
-        token = self._former if self._luck.strikes("token_expired") else self._pair.access
+        token = self._former if self._luck.strikes("old_token_used") else self._pair.access
         for _ in range(3):
             try:
                 return (await self.net.call(method, path, token=token, content=body, headers=headers)).content

@@ -163,8 +163,13 @@ class Run:
 
     async def _each(self, zh: str, en: str, step: Step, workers: Sequence[Worker] | None = None) -> None:
         chosen = self.going if workers is None else workers
+
+        async def told(worker: Worker) -> None:
+            await step(worker)
+            self._teller.step()
+
         with self._teller.phase(zh, en, len(chosen)):
-            await self._gather(step, chosen)
+            await self._gather(told, chosen)
 
     async def _gather(self, step: Step, workers: Sequence[Worker]) -> None:
         places = asyncio.Semaphore(_TOGETHER)
@@ -175,7 +180,6 @@ class Run:
                     await step(worker)
                 except (BrokenError, Refused) as error:
                     self._stuck[worker.number] = str(error)
-            self._teller.step()
 
         await asyncio.gather(*(one(worker) for worker in workers))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from random import Random
 from typing import NamedTuple
@@ -84,6 +85,7 @@ class Enroller:
         self._demo = demo
         self._signing_in = asyncio.Lock()
         self._token: str | None = None
+        self._refused = False
 
     async def enrol(self, code: Code, *, again: bool = False) -> Enrolled:
         """Enrol with a code; if it was used before, with a new one. `again`: the first answer was lost."""
@@ -116,14 +118,16 @@ class Enroller:
 
     async def _sign_in(self) -> str:
         async with self._signing_in:
-            if self._token is None:
+            # Once only: a password that is asked for again and again locks its owner out.
+            if self._token is None and not self._refused:
                 login = self._demo.enroller
                 wish = {"grant": "password", "phone": login.phone, "password": login.password}
-                try:
+                with suppress(Refused):
                     self._token = (await self._net.ask("/v1/token", wish, TokenPair)).access
-                except Refused as refused:
-                    raise _other_server(self._net.base_url) from refused
-            return self._token
+            self._refused = self._token is None
+        if self._token is None:
+            raise _other_server(self._net.base_url)
+        return self._token
 
 
 async def _enrol_worker(around: Surroundings, enroller: Enroller, number: int, code: Code, at: datetime) -> Worker:
