@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import asyncpg
@@ -45,6 +46,7 @@ _UNAVAILABLE = (
 
 # These say what was expected and quote nothing that was sent.
 _HARMLESS = ("Expected ", "Object missing required field ")
+_MISSING = re.compile(r"Missing required [a-z]+ parameter '([A-Za-z_-]{1,40})'")
 
 
 def handlers() -> dict[int | type[Exception], Any]:
@@ -135,7 +137,8 @@ def _answer_invalid(request: Request[Any, Any, Any], error: ValidationException)
     first: dict[str, Any] = extra[0] if isinstance(extra, list) and extra else {}
     message = str(first.get("message", "")).partition(" - at ")[0]
     expected = f" {message}." if message.startswith(_HARMLESS) else ""
-    name = _parameter_name(str(first.get("key", "")), message)
+    missing = _MISSING.match(error.detail)
+    name = missing[1] if missing else _parameter_name(str(first.get("key", "")), message)
     problem = Problem(
         "parameter_invalid",
         field=name or None,

@@ -143,8 +143,8 @@ def _decode(raw: bytes | msgspec.Raw, form: Form, kind: type[Decoded], what: str
         found = _WHERE.search(str(error))
         raise Unreadable(f"{what}_malformed", found.group(1) if found else None) from None
     except msgspec.DecodeError as error:
-        # msgspec has no class of its own for a lone surrogate written as an escape.
-        wrong = "text_invalid" if "surrogate" in str(error) else "malformed"
+        # msgspec has no class of its own for a lone surrogate written as an escape, and two ways to put it.
+        wrong = "text_invalid" if any(word in str(error) for word in ("surrogate", "hex escape")) else "malformed"
         raise Unreadable(f"{what}_{wrong}") from None
     except (ValueError, OverflowError, MemoryError):
         raise Unreadable(f"{what}_malformed") from None
