@@ -45,7 +45,7 @@ def simulate(
     Each phone writes a ledger before it sends; at the end the ledger is held against the database of the demo file's
     folder, or against fresh full pulls where there is none. Nobody else should work in the demo meanwhile.
 
-    同一种子在同一天、同一城市即同一工作计划:devices、seed 完全相同,change_sets、changes、by_item_type、items、answers_lost、
+    同一种子在同一天、同一城市即同一工作计划:change_sets、changes、by_item_type、items、answers_lost、
     overlaps 几乎相同(取决于他人改动结果的修改会略有出入);merged、parked 等取决于服务器的提交顺序。
     The same seed on the same day and city is the same plan of work: change_sets, changes, by_item_type, items,
     answers_lost and overlaps come out alike (an edit that depends on what another phone's edit left behind may shift
