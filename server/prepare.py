@@ -6,6 +6,7 @@ one sentence what is wrong, and then exits 1.
 
 import asyncio
 import os
+import secrets
 import sys
 
 import asyncpg
@@ -13,7 +14,8 @@ import minio
 import urllib3
 from minio.error import MinioException, S3Error
 
-from server.db import migrate
+from server.db import installation, migrate
+from server.sealing import Keyring
 from server.settings import Settings, SettingsError
 
 _SECONDS = 5
@@ -31,6 +33,7 @@ def prepare(settings: Settings) -> None:
         migrate.upgrade(settings.database_url)
     except migrate.DatabaseNewer as error:
         raise PrepareError(str(error)) from error
+    asyncio.run(_claim(settings))
     _reach_bucket(settings)
 
 
@@ -43,6 +46,22 @@ async def _reach_database(url: str) -> None:
             f"the database cannot be reached ({type(error).__name__}): check ONEGRID_DATABASE_URL"
         ) from error
     await connection.close()
+
+
+async def _claim(settings: Settings) -> None:
+    """A wrong master key is told here, once, and not by every server process in turn."""
+    connection = await asyncpg.connect(settings.database_url, timeout=_SECONDS)
+    try:
+        async with connection.transaction():
+            check = Keyring(settings.master_key).check_value()
+            ours = await installation.claim(connection, check, secrets.token_urlsafe(9))
+    finally:
+        await connection.close()
+    if not ours:
+        raise PrepareError(
+            "ONEGRID_MASTER_KEY 与此数据库不符，请换回原来的主密钥 / "
+            "ONEGRID_MASTER_KEY is not the one of this database: set the key it was first used with"
+        )
 
 
 def _reach_bucket(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from types import FrameType
 _LOOK_AGAIN = 0.03
 
 
-class StopAsked(Exception):  # noqa: N818 - an order, not an error
+class StopAsked(Exception):
     """SIGTERM, SIGHUP or Ctrl-C arrived."""
 
 

@@ -11,6 +11,7 @@ import base64
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Self
@@ -129,6 +130,13 @@ class DataFolder:
     def withdraw(self) -> None:
         """The services run no longer."""
         self._connection.unlink(missing_ok=True)
+
+    def fresh_metrics(self) -> Path:
+        """An empty folder in which the processes of this run share what they count."""
+        metrics = self.run / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.mkdir(mode=0o700)
+        return metrics
 
     def was_left_running(self) -> bool:
         """Whether the last server on this folder ended without stopping in order."""

@@ -93,6 +93,7 @@ class Supervisor:
             "ONEGRID_HOST": settings.host,
             "ONEGRID_PORT": str(self._port),
             "ONEGRID_WORKERS": str(settings.workers),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._folder.fresh_metrics()),
         }
 
     @property

@@ -16,6 +16,7 @@ import msgspec
 from schemas.wire import Cursor, Entry, StreamPage
 from server.db import feed
 from server.db.database import Connection, Row
+from server.metrics import PULLED_ENTRIES
 from server.services import Services
 from server.usecases.bodies import item_bodies, notice_bodies
 from sync.feed import make_mark, to_hex, unsigned64
@@ -69,6 +70,7 @@ async def pull(
     behind = [start for start in starts if start.cursor.position < start.stream["head"]]
     entries = await _entries(connection, services, behind, form)
     pages, more = _pages(starts, entries, max_bytes)
+    PULLED_ENTRIES.inc(sum(len(page.entries) for page in pages))
     heads = {key: streams[key]["head"] for key in scope}
     return Pulled(
         gained=[key for key in scope if key not in cursors],

@@ -22,6 +22,7 @@ from schemas.wire import Change, ChangeSet, Clock, Receipt
 from server.db import push
 from server.db.database import Transaction
 from server.errors import CATALOGUE, Problem
+from server.metrics import CHANGE_SETS, CHANGES, RECEIPTS_REPLAYED
 from server.sealing import seal
 from server.services import Services
 from server.usecases.loading import load_context
@@ -180,6 +181,7 @@ async def _replay(tx: Transaction, services: Services, arrival: Arrival) -> Rece
     stored = await push.stored_set(tx.connection, arrival.device_id, arrival.epoch, arrival.no)
     assert stored is not None
     if stored["hash"].hex() == set_hash(arrival.raw):
+        RECEIPTS_REPLAYED.inc()
         return msgspec.convert(stored["receipt"], Receipt)
     await push.insert_forked_set(tx.connection, _sealed(services, arrival))
     await push.insert_quarantine(tx.connection, [_held(arrival, "forked", "set_forked")])
@@ -200,6 +202,13 @@ async def _keep(tx: Transaction, services: Services, arrival: Arrival, receipt: 
     row = _sealed(services, arrival) | {"size": len(arrival.raw), "receipt": receipt}
     await push.insert_change_set(tx.connection, row)
     await push.advance_counter(tx.connection, arrival.device_id, arrival.epoch, arrival.no)
+
+    async def count() -> None:
+        CHANGE_SETS.labels(receipt.status).inc()
+        for outcome in receipt.outcomes:
+            CHANGES.labels(outcome.outcome).inc()
+
+    tx.after_commit(count)
 
 
 def _sealed(services: Services, arrival: Arrival) -> dict[str, Any]:
