@@ -86,7 +86,7 @@ CATALOGUE: dict[str, ErrorKind] = {
     "change_malformed": ErrorKind(422, "该变更格式不正确。", "The change is not of the right form."),
     "change_too_deep": ErrorKind(422, "该变更嵌套过深。", "The change is nested too deeply."),
     "change_text_invalid": ErrorKind(422, "该变更含无效字符。", "The change holds invalid text."),
-    "change_number_invalid": ErrorKind(422, "该变更含无法保存的数字。", "The change holds a number that cannot be stored."),
+    "change_number_invalid": ErrorKind(422, "该变更含无法保存的数字。", "A number in the change cannot be stored."),
     "type_unknown": ErrorKind(422, "没有这个事项类型。", "There is no such item type."),
     "type_mismatch": ErrorKind(422, "事项类型与原记录不符。", "The item is of another type."),
     "item_exists": ErrorKind(
@@ -128,9 +128,7 @@ CATALOGUE: dict[str, ErrorKind] = {
     "organisation_unsuitable": ErrorKind(
         422, "请选择可以办理该事项的单位。", "Choose an organisation that may handle this type."
     ),
-    "not_overdue": ErrorKind(
-        409, "案件未超期,或已升级至市级。", "The case is not overdue, or already with the city."
-    ),
+    "not_overdue": ErrorKind(409, "案件未超期,或已升级至市级。", "The case is not overdue, or already with the city."),
     # Conflicts
     "conflict_resolved": ErrorKind(409, "该冲突已处理。", "This conflict is already settled."),
     "conflict_open": ErrorKind(409, "该冲突尚未处理。", "This conflict is still open."),

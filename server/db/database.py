@@ -1,7 +1,7 @@
 """The one transaction boundary.
 
-A use case is a function of a `Transaction`; `Database.write` runs it, retries what a deadlock or a serialisation failure
-undid, and runs its after-commit calls only once the commit is durable. `Database.read` gives one snapshot.
+A use case is a function of a `Transaction`; `Database.write` runs it, retries what a deadlock or a serialisation
+failure undid, and runs its after-commit calls only once the commit is durable. `Database.read` gives one snapshot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Between stored rows and the core's records: what the catalogue marks is sealed on the way in, opened on the way out."""
+"""Between stored rows and the core's records: what the catalogue marks is sealed going in, opened coming out."""
 
 from __future__ import annotations
 

@@ -165,7 +165,9 @@ async def _store_conflicts(tx: Transaction, loaded: Loaded, decided: DecidedSet)
 
 def _conflict_row(loaded: Loaded, decided: DecidedSet, index: int) -> dict[str, Any]:
     decision, change = decided.decisions[index], decided.changes[index]
-    assert decision.conflict is not None and decision.current is not None and change is not None
+    assert decision.conflict is not None
+    assert decision.current is not None
+    assert change is not None
     conflict, item = decision.conflict, decision.current
     clear, sealed = loaded.vault.close_overlaps(item, conflict.overlaps, loaded.context.secrets[item.id])
     return decided.place(index) | {
