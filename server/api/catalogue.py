@@ -9,13 +9,19 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from schemas.forms import localised
-from server.api.conditional import unless_held
+from server.api.conditional import HELD, unless_held
 from server.api.session_guard import SECURITY
 from server.services import Services
 from server.usecases.sessions import Caller
 
 
-@get("/catalogue", security=SECURITY, tags=["catalogue"], summary="事项目录 The catalogue of item types")
+@get(
+    "/catalogue",
+    security=SECURITY,
+    tags=["catalogue"],
+    summary="事项目录 The catalogue of item types",
+    responses=HELD,
+)
 async def catalogue(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],

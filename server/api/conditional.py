@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response
+from litestar.openapi import ResponseSpec
+
+HELD = {304: ResponseSpec(None, description="与 If-None-Match 所指相同 What If-None-Match names is current")}
+"""What the OpenAPI document says beside 200."""
 
 
 def unless_held(

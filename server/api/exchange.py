@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import zstandard
-from litestar import MediaType, Request, Response, Router, get, post
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK
+from msgspec import Struct
 
 from server.api.session_guard import ADMITS_REVOKED, SECURITY
 from server.errors import Problem
@@ -34,7 +36,9 @@ _WORTH_COMPRESSING = 300
 
 
 @post("/", status_code=HTTP_200_OK, summary="推送变更集并拉取更新 / Push change sets and pull what is new")
-async def post_exchange(request: Request[Any, Any, Any], services: NamedDependency[Services], caller: NamedDependency[Caller]) -> Response[bytes]:
+async def post_exchange(
+    request: Request[Any, Any, Any], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> Response[bytes]:
     """JSON lines or one MessagePack map in, an `ExchangeAnswer` out; see docs/protocol.md."""
     _device(caller)
     form = _form(request.headers.get("content-type", "application/json"))
@@ -48,14 +52,24 @@ async def post_exchange(request: Request[Any, Any, Any], services: NamedDependen
     return _compressed(encode_answer(answer, answer_form), answer_form, request.headers.get("accept-encoding", ""))
 
 
-@get("/", summary="有无更新 / Is there anything new?")
+class Changed(Struct, frozen=True):
+    """An exchange would bring something."""
+
+    changed: bool
+
+
+@get(
+    "/",
+    summary="有无更新 / Is there anything new?",
+    responses={204: ResponseSpec(None, description="没有更新 Nothing new")},
+)
 async def get_exchange(
     services: NamedDependency[Services], caller: NamedDependency[Caller], mark: Annotated[str, Parameter(max_length=64)]
-) -> Response[dict[str, bool] | None]:
+) -> Response[Changed]:
     """204 where a device with this mark holds everything; 200 where an exchange would bring something."""
     if await nothing_new(services, _device(caller), mark):
-        return Response(None, status_code=204)
-    return Response({"changed": True}, media_type=MediaType.JSON)
+        return Response(None, status_code=204)  # pyright: ignore[reportReturnType]
+    return Response(Changed(changed=True))
 
 
 def _device(caller: Caller) -> UUID:

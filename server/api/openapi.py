@@ -12,6 +12,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Server, T
 from msgspec import json
 
 from schemas.accounts import ProblemDocument
+from schemas.wire import ExchangeAnswer, ExchangeRequest
 from server.problems import MEDIA_TYPE
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
@@ -55,14 +56,14 @@ class _Completed(JsonRenderPlugin):
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the problem response in place of the framework's own error bodies."""
-    schemas, components = _problem_schema()
-    document["components"].setdefault("schemas", {}).update(components)
+    problem, request, answer = _add_schemas(document, ProblemDocument, ExchangeRequest, ExchangeAnswer)
     document["components"]["responses"] = {
         "Problem": {
             "description": "被拒绝:RFC 9457 问题文档 Refused: an RFC 9457 problem document",
-            "content": {MEDIA_TYPE: {"schema": schemas}},
+            "content": {MEDIA_TYPE: {"schema": problem}},
         }
     }
+    _describe_exchange(document["paths"]["/v1/exchange"]["post"], request, answer)
     for path in document["paths"].values():
         for method in _METHODS & set(path):
             _complete_operation(cast("dict[str, Any]", path[method]))
@@ -81,9 +82,26 @@ def _is_frameworks_own(response: dict[str, Any] | None) -> bool:
     return "status_code" in content.get("application/json", {}).get("schema", {}).get("properties", {})
 
 
-def _problem_schema() -> tuple[dict[str, Any], dict[str, Any]]:
-    (schema,), components = json.schema_components([ProblemDocument], ref_template="#/components/schemas/{name}")
-    return schema, components
+def _describe_exchange(operation: dict[str, Any], request: dict[str, Any], answer: dict[str, Any]) -> None:
+    """The handler reads and writes bytes, so the framework knows neither form of them."""
+    packed = {"schema": {"type": "string", "contentMediaType": "application/msgpack"}}
+    lines = "第一行为 ExchangeRequest,其后每行一个变更集 The first line is an ExchangeRequest, each further line a set"
+    operation["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/json": {"schema": request},
+            "application/x-ndjson": {"schema": {"type": "string", "description": lines}},
+            "application/msgpack": packed,
+        },
+    }
+    operation["responses"]["200"]["content"] = {"application/json": {"schema": answer}, "application/msgpack": packed}
+
+
+def _add_schemas(document: dict[str, Any], *types: type) -> tuple[dict[str, Any], ...]:
+    """Schemas of types that no handler declares, among the components."""
+    schemas, components = json.schema_components(types, ref_template="#/components/schemas/{name}")
+    document["components"].setdefault("schemas", {}).update(components)
+    return schemas
 
 
 def config(version: str) -> OpenAPIConfig:

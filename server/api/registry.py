@@ -8,14 +8,20 @@ from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 
 from schemas.accounts import RegistryView
-from server.api.conditional import unless_held
+from server.api.conditional import HELD, unless_held
 from server.api.session_guard import SECURITY
 from server.services import Services
 from server.usecases.registry import registry_of
 from server.usecases.sessions import Caller
 
 
-@get("/registry", security=SECURITY, tags=["registry"], summary="网格 Grids of the caller's territory")
+@get(
+    "/registry",
+    security=SECURITY,
+    tags=["registry"],
+    summary="网格 Grids of the caller's territory",
+    responses=HELD,
+)
 async def registry(
     request: Request[Any, Any, Any], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> Response[RegistryView]:
