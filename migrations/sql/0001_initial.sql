@@ -469,9 +469,13 @@ CREATE TABLE cases (
     changed_at timestamptz NOT NULL
 );
 
-CREATE INDEX cases_queue ON cases (state, urgency_level, opened_at, item_id);
+CREATE INDEX cases_queue ON cases (urgency_level, opened_at, item_id);
+
+CREATE INDEX cases_queue_of_state ON cases (state, urgency_level, opened_at, item_id);
 
 CREATE INDEX cases_organisation ON cases (organisation_id, state);
+
+CREATE INDEX cases_assisting ON cases USING gin (assisting) WHERE assisting <> '{}';
 
 -- `from_state` is null where the case begins; `actor_id` where the server acted by itself.
 CREATE TABLE case_step (

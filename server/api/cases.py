@@ -25,20 +25,20 @@ from sync.case_table import CaseStatus
 async def list_cases(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
-    case_state: Annotated[CaseStatus | None, QueryParameter(name="state", description="案件状态 State")] = None,
+    case: Annotated[CaseStatus | None, QueryParameter(description="案件状态 State")] = None,
     overdue: Annotated[bool, QueryParameter(description="只看超期 Only overdue ones")] = False,
     mine: Annotated[
         bool, QueryParameter(description="只看本单位承办或协办 Only those your offices hold or assist")
     ] = False,
-    type_code: TypeCode = None,
+    type: TypeCode = None,
     division: Division = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> CasesPage:
     """The most urgent first, then the oldest; without what was filled into the forms."""
     narrowed = CaseFilter(
-        state=case_state,
-        type=type_code,
+        state=case,
+        type=type,
         division=reading.area(division),
         offices=cases.own_offices(caller.assignments) if mine else None,
         overdue_at=datetime.now(UTC) if overdue else None,

@@ -27,7 +27,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 async def list_items(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
-    type_code: TypeCode = None,
+    type: TypeCode = None,
     division: Division = None,
     review: Annotated[ReviewStatus | None, QueryParameter(description="审核状态 State of its review")] = None,
     case: Annotated[CaseStatus | None, QueryParameter(description="案件状态 State of its case")] = None,
@@ -35,7 +35,7 @@ async def list_items(
     limit: Limit = 50,
 ) -> ItemsPage:
     """Newest first, without what was filled into the forms."""
-    narrowed = ItemFilter(type=type_code, division=reading.area(division), review=review, case=case)
+    narrowed = ItemFilter(type=type, division=reading.area(division), review=review, case=case)
     return await reading.list_items(services, caller, narrowed, cursor, limit)
 
 

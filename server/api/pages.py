@@ -8,9 +8,7 @@ from litestar.params import QueryParameter
 
 from server.usecases.paging import LARGEST_PAGE
 
-TypeCode = Annotated[
-    str | None, QueryParameter(name="type", pattern="^[0-9]{4}$", description="事项代码 Code of an item type")
-]
+TypeCode = Annotated[str | None, QueryParameter(pattern="^[0-9]{4}$", description="事项代码 Code of an item type")]
 Division = Annotated[
     str | None, QueryParameter(pattern="^[0-9]{12}$", description="行政区划代码 Code of a county, street or community")
 ]

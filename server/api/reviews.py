@@ -21,13 +21,13 @@ from server.usecases.sessions import Caller
 async def queue(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
-    type_code: TypeCode = None,
+    type: TypeCode = None,
     division: Division = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Response[ReviewsPage]:
     """Submissions that the caller may decide now, the most urgent first, then the oldest; own work is left out."""
-    narrowed = ItemFilter(type=type_code, division=reading.area(division))
+    narrowed = ItemFilter(type=type, division=reading.area(division))
     return Response(await reviews.queue(services, caller, narrowed, cursor, limit), headers=NO_STORE)
 
 

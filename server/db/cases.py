@@ -74,7 +74,7 @@ async def list_cases(
     Those of items that the grants reach, and those with an open request in the areas of an office.
     """
     arguments = case_arguments(grants, office_areas, narrowed, after, limit)
-    return await connection.fetch(reached("list_cases"), *arguments)
+    return await connection.fetch(reached("list_cases", grants), *arguments)
 
 
 def case_arguments(
@@ -102,7 +102,7 @@ def case_arguments(
 
 async def find_case(connection: Connection, item_id: UUID) -> Row:
     """One case as `list_cases` gives it; whoever calls has decided that it may be seen."""
-    everything = sql("list_cases").replace("{reached}", "$1::jsonb IS NOT NULL")
+    everything = sql("list_cases").replace("{near}", "true").replace("{reached}", "$1::jsonb IS NOT NULL")
     narrowed = (item_id, None, None, None, None, None, [], None, None, None, 1)
     (row,) = await connection.fetch(everything, [], [], *narrowed)
     return row

@@ -14,6 +14,9 @@ from sync.access import Grant
 
 Grants = Sequence[Grant]
 
+_STREET_DIGITS = 9
+_FEW_TYPES = 3
+
 
 class ItemFilter(Struct, frozen=True, kw_only=True):
     """What a list is narrowed to; `division` is the prefix of grid codes."""
@@ -24,9 +27,19 @@ class ItemFilter(Struct, frozen=True, kw_only=True):
     case: str | None = None
 
 
-def reached(name: str) -> str:
-    """A statement with the one condition that says which items a reader's grants reach."""
-    return sql(name).replace("{reached}", sql("reached"))
+def reached(name: str, grants: Grants | None = None) -> str:
+    """A statement with the one condition that says which items a reader's grants reach.
+
+    Items are looked for only where the grants can reach them, unless that is half the city.
+    """
+    near = "true" if grants is None or _are_wide(grants) else sql("near")
+    return sql(name).replace("{near}", near).replace("{reached}", sql("reached"))
+
+
+def _are_wide(grants: Grants) -> bool:
+    """Whether they reach more than a few types beyond one street."""
+    prefixes = [(grant.reach.division_prefix, len(grant.types)) for grant in grants]
+    return any(prefix and len(prefix) < _STREET_DIGITS and types > _FEW_TYPES for prefix, types in prefixes)
 
 
 def grant_rows(grants: Grants) -> list[dict[str, Any]]:
@@ -36,7 +49,7 @@ def grant_rows(grants: Grants) -> list[dict[str, Any]]:
 
 async def readable_items(connection: Connection, item_ids: Sequence[UUID], grants: Grants) -> set[UUID]:
     """Those of these items that the grants reach and that are not deleted."""
-    rows = await connection.fetch(reached("readable_items"), grant_rows(grants), item_ids)
+    rows = await connection.fetch(reached("readable_items", grants), grant_rows(grants), item_ids)
     return {row["id"] for row in rows}
 
 
@@ -45,7 +58,7 @@ async def list_items(
 ) -> list[Row]:
     """Items that the grants reach, the newest first."""
     return await connection.fetch(
-        reached("list_items"),
+        reached("list_items", grants),
         grant_rows(grants),
         after,
         narrowed.type,

@@ -45,7 +45,7 @@ async def review_queue(
 ) -> list[Row]:
     """Submissions that this user may decide now; `desks` are rows of reader, and tier and prefix, or grid_id."""
     arguments = queue_arguments(grants, user_id, desks, narrowed, after, limit)
-    return await connection.fetch(reached("review_queue"), *arguments)
+    return await connection.fetch(reached("review_queue", grants), *arguments)
 
 
 def queue_arguments(

@@ -29,7 +29,7 @@ async def count_reviews(
     limit: int,
 ) -> ReviewLoad:
     """The length of a review queue; it is counted up to `limit`."""
-    statement = _counting("count_reviews", "review_queue")
+    statement = _counting("count_reviews", "review_queue", grants)
     row = await connection.fetchrow(statement, *queue_arguments(grants, user_id, desks, narrowed, None, limit))
     return ReviewLoad(*row.values()) if row else ReviewLoad(0, 0)
 
@@ -38,11 +38,11 @@ async def count_cases(
     connection: Connection, grants: Grants, office_areas: Sequence[str], narrowed: CaseFilter, limit: int
 ) -> dict[str, int]:
     """How many cases of a list are in each state, up to `limit` in all."""
-    statement = _counting("count_cases", "list_cases")
+    statement = _counting("count_cases", "list_cases", grants)
     rows = await connection.fetch(statement, *case_arguments(grants, office_areas, narrowed, None, limit))
     return {row["state"]: row["number"] for row in rows}
 
 
-def _counting(name: str, queue: str) -> str:
+def _counting(name: str, queue: str, grants: Grants) -> str:
     # What follows the semicolon is the comment of the next statement in the file.
-    return sql(name).replace("{list}", reached(queue).rpartition(";")[0])
+    return sql(name).replace("{list}", reached(queue, grants).rpartition(";")[0])

@@ -9,7 +9,7 @@ asks for a decision, and never what was filled in or noted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -52,6 +52,7 @@ from sync.duties import Actor, case_actor
 from sync.refusal import Refusal
 
 _NOT_OPEN = ("forbidden", "late_transition")
+_LONGEST_EXTENSION = timedelta(days=5 * 366)
 
 
 # Reading ---------------------------------------------------------------------------------------------------
@@ -226,6 +227,8 @@ async def _taken(
 ) -> Standing:
     if standing.case is None:
         raise Problem("not_found")
+    if action.until is not None and action.until > now + _LONGEST_EXTENSION:
+        raise Problem("parameter_invalid", field="until")
     given = Given(
         reason=action.reason,
         note=action.note,
@@ -270,7 +273,7 @@ def _step(after: Standing, before: Standing, caller: Caller, action: CaseAction,
         "until": action.until,
         "urgency": action.urgency,
         "request": action.request,
-        "waived": bool(action.waiver) or None,
+        "waived": bool((action.waiver or "").strip()) or None,
     }
     return case_step(
         after,

@@ -248,7 +248,7 @@ async def test_declining_and_voiding(services: Services, dispatcher: Desk, chief
     assert done["case"]["state"] == "not_accepted"
     await chief.act(voided, "void", "reported", reason="vo_mistake")
     assert (await centre.act(voided, "approve", "reported", request="void"))["case"]["state"] == "void"
-    assert await ids(dispatcher, state="not_accepted") == [str(declined)]
+    assert await ids(dispatcher, case="not_accepted") == [str(declined)]
 
 
 async def test_a_reopened_case_needs_new_photos_from_after_the_work(
@@ -362,7 +362,7 @@ async def test_queues_are_ordered_narrowed_and_read_in_pages(
     assert await ids(dispatcher) == [critical, *normal, dispute]
     assert await ids(dispatcher, type="0501") == [dispute]
     assert await ids(dispatcher, division=builders.WEST) == []
-    assert await ids(dispatcher, state="accepted") == []
+    assert await ids(dispatcher, case="accepted") == []
     first = await dispatcher.found("/v1/cases", limit=3)
     rest = await dispatcher.found("/v1/cases", limit=3, cursor=first["next"])
     assert [one["item"] for one in [*first["cases"], *rest["cases"]]] == [critical, *normal, dispute]

@@ -68,32 +68,41 @@ SELECT id, department, division FROM organisation WHERE department = ANY($1::tex
 
 -- Cases of items that the grants in $1 reach, and of those in the areas $2 that ask an office there for a decision.
 -- name: list_cases
-SELECT c.*, i.type, i.grid_id, l.code, r.state AS review_state, (
+WITH page AS MATERIALIZED (
+    SELECT c.item_id, l.code
+    FROM cases c
+    JOIN item i ON i.id = c.item_id
+    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+    WHERE NOT i.deleted AND {near}
+        AND ({reached} OR (
+            c.asked IS NOT NULL AND EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(l.code, p))
+        ))
+        AND ($3::uuid IS NULL OR c.item_id = $3)
+        AND ($4::text IS NULL OR c.state = $4)
+        AND ($5::text IS NULL OR i.type = $5)
+        AND ($6::text IS NULL OR starts_with(l.code, $6))
+        AND ($7::jsonb IS NULL OR EXISTS (
+            SELECT FROM organisation o JOIN jsonb_to_recordset($7) AS m (department text, prefix text)
+                ON o.department = m.department AND starts_with(o.division, m.prefix)
+            WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
+        ))
+        AND ($8::timestamptz IS NULL OR (c.state = ANY($9::text[]) AND (
+            c.handle_by < $8 OR (c.state = 'dispatched' AND c.respond_by < $8)
+            OR (c.dispatched_at IS NULL AND c.accept_by < $8)
+        )))
+        AND ($10::integer IS NULL OR (c.urgency_level, c.opened_at, c.item_id) > ($10, $11::timestamptz, $12::uuid))
+    ORDER BY c.urgency_level, c.opened_at, c.item_id
+    LIMIT $13
+)
+SELECT c.*, i.type, i.grid_id, p.code, r.state AS review_state, (
     SELECT coalesce(jsonb_agg(to_jsonb(o)), '[]') FROM organisation o
     WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
 ) AS organisations
-FROM cases c
-JOIN item i ON i.id = c.item_id
-LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
-LEFT JOIN review r ON r.item_id = c.item_id
-WHERE NOT i.deleted
-    AND ({reached} OR (c.asked IS NOT NULL AND EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(l.code, p))))
-    AND ($3::uuid IS NULL OR c.item_id = $3)
-    AND ($4::text IS NULL OR c.state = $4)
-    AND ($5::text IS NULL OR i.type = $5)
-    AND ($6::text IS NULL OR starts_with(l.code, $6))
-    AND ($7::jsonb IS NULL OR EXISTS (
-        SELECT FROM organisation o JOIN jsonb_to_recordset($7) AS m (department text, prefix text)
-            ON o.department = m.department AND starts_with(o.division, m.prefix)
-        WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
-    ))
-    AND ($8::timestamptz IS NULL OR (c.state = ANY($9::text[]) AND (
-        c.handle_by < $8 OR (c.state = 'dispatched' AND c.respond_by < $8)
-        OR (c.dispatched_at IS NULL AND c.accept_by < $8)
-    )))
-    AND ($10::integer IS NULL OR (c.urgency_level, c.opened_at, c.item_id) > ($10, $11::timestamptz, $12::uuid))
-ORDER BY c.urgency_level, c.opened_at, c.item_id
-LIMIT $13;
+FROM page p
+JOIN cases c ON c.item_id = p.item_id
+JOIN item i ON i.id = p.item_id
+LEFT JOIN review r ON r.item_id = p.item_id
+ORDER BY c.urgency_level, c.opened_at, c.item_id;
 
 -- name: find_organisation
 SELECT id, department, division FROM organisation WHERE id = $1;

@@ -46,26 +46,33 @@ ORDER BY a.id;
 
 -- What the caller ($2) may decide now: somebody else's work, at one of his desks ($3), not approved by him before.
 -- name: review_queue
+WITH page AS MATERIALIZED (
+    SELECT r.item_id
+    FROM review r
+    JOIN item i ON i.id = r.item_id
+    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+    WHERE r.asked_by IS NOT NULL AND NOT i.deleted AND NOT $2 = ANY(r.authors)
+        AND NOT EXISTS (SELECT FROM jsonb_to_recordset(r.approvals) AS a (user_id uuid) WHERE a.user_id = $2)
+        AND EXISTS (
+            SELECT FROM jsonb_to_recordset($3) AS d (reader text, tier text, grid_id uuid, prefix text)
+            WHERE d.reader = r.asked_by
+                AND (d.grid_id = i.grid_id OR (d.tier = r.asked_tier AND starts_with(l.code, d.prefix)))
+        )
+        AND {near} AND {reached}
+        AND ($4::text IS NULL OR i.type = $4)
+        AND ($5::text IS NULL OR starts_with(l.code, $5))
+        AND ($6::integer IS NULL OR (r.urgency_level, r.submitted_at, r.item_id) > ($6, $7::timestamptz, $8::uuid))
+    ORDER BY r.urgency_level, r.submitted_at, r.item_id
+    LIMIT $9
+)
 SELECT
     r.item_id, r.version, r.rev, r.level, r.state, r.asked_by, r.asked_tier, r.sampled, r.waits_for_evidence,
     r.approved_version, r.submitted_at, r.urgency_level, u.name AS author_name
-FROM review r
-JOIN item i ON i.id = r.item_id
+FROM page p
+JOIN review r ON r.item_id = p.item_id
+JOIN item i ON i.id = p.item_id
 JOIN users u ON u.id = i.author_id
-LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
-WHERE r.asked_by IS NOT NULL AND NOT i.deleted AND NOT $2 = ANY(r.authors)
-    AND NOT EXISTS (SELECT FROM jsonb_to_recordset(r.approvals) AS a (user_id uuid) WHERE a.user_id = $2)
-    AND EXISTS (
-        SELECT FROM jsonb_to_recordset($3) AS d (reader text, tier text, grid_id uuid, prefix text)
-        WHERE d.reader = r.asked_by
-            AND (d.grid_id = i.grid_id OR (d.tier = r.asked_tier AND starts_with(l.code, d.prefix)))
-    )
-    AND {reached}
-    AND ($4::text IS NULL OR i.type = $4)
-    AND ($5::text IS NULL OR starts_with(l.code, $5))
-    AND ($6::integer IS NULL OR (r.urgency_level, r.submitted_at, r.item_id) > ($6, $7::timestamptz, $8::uuid))
-ORDER BY r.urgency_level, r.submitted_at, r.item_id
-LIMIT $9;
+ORDER BY r.urgency_level, r.submitted_at, r.item_id;
 
 -- Items whose case moved on when they were approved last, or later.
 -- name: built_upon
