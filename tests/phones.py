@@ -84,9 +84,7 @@ class FieldPhone:
                 return answers
 
 
-async def field_phone(
-    services: Services, client: httpx.AsyncClient, person: Person, form: Form = "json"
-) -> FieldPhone:
+async def field_phone(services: Services, client: httpx.AsyncClient, person: Person, form: Form = "json") -> FieldPhone:
     """A freshly enrolled phone of somebody."""
     phone = await enrol(services, person)
     pair = await services.database.write(

@@ -82,9 +82,7 @@ async def test_a_set_delivered_twice_at_once_has_one_effect(worker, truth):
     worker.create("0102", HOUSE)
     worker.seal()
     answers = await asyncio.gather(*(worker.send() for _ in range(4)))
-    receipts = {
-        tuple(map(str, decode_answer(response.content, "json").receipts)) for _, response in answers
-    }
+    receipts = {tuple(map(str, decode_answer(response.content, "json").receipts)) for _, response in answers}
     assert len(receipts) == 1
     assert await truth.fetchval("SELECT count(*) FROM revision") == 1
     assert await truth.fetchval("SELECT last_no FROM counter") == 1
