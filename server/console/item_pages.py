@@ -17,7 +17,8 @@ from schemas.offices import ItemView, ReviewDecision
 from server.console.case_forms import read_action
 from server.console.flash import Flash
 from server.console.item_parts import case_parts, item_parts
-from server.console.queue_page import read_revision, result_words, revision_of
+from server.console.queue_page import read_revision, taken_back
+from server.console.titles import title
 from server.console.values import photos_hidden
 from server.console.visit import Visit
 from server.db.reading import ItemFilter
@@ -96,36 +97,32 @@ async def _page(
 
 async def _approve(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
     """Approve, then on to the list, or to what is now the most urgent submission."""
-    revision = read_revision(visit, str(form.get("revision", "")))
     await _decide(visit, {"item": item_id, "decision": "approve"}, form)
-    flash = Flash("done", visit.say("approved.flash", what=visit.type_name(revision.type)), str(revision))
+    words = visit.say("approved.flash", what=await title(visit, item_id))
+    flash = Flash("done", words, str(form.get("revision", "")))
     if form.get("do") == "approve_next":
         page = await reviews.queue(visit.services, visit.caller, ItemFilter(), None, 1)
         if page.reviews:
-            return visit.go(f"/console/items/{revision_of(page.reviews[0]).ref.item}", flash)
+            return visit.go(f"/console/items/{page.reviews[0].item.id}", flash)
     return visit.go("/console/reviews", flash)
 
 
 async def _return(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
-    revision = read_revision(visit, str(form.get("revision", "")))
     notes = {
         key.removeprefix("note."): str(value).strip()
         for key, value in form.multi_items()
         if key.startswith("note.") and str(value).strip()
     }
-    wish = {
-        "decision": "return",
-        "notes": notes,
-        "reason": form.get("reason"),
-        "note": str(form.get("note", "")).strip(),
-    }
+    note = str(form.get("note", "")).strip()
+    wish = {"decision": "return", "notes": notes, "reason": form.get("reason"), "note": note}
     await _decide(visit, {"item": item_id} | {key: value for key, value in wish.items() if value}, form)
-    return visit.go("/console/reviews", Flash("done", visit.say("returned.flash", what=visit.type_name(revision.type))))
+    words = visit.say("returned.flash", what=await title(visit, item_id))
+    return visit.go("/console/reviews", Flash("done", words))
 
 
 async def _decide(visit: Visit, wish: dict[str, Any], form: FormMultiDict) -> None:
     """Raises Problem with what the decision was refused for."""
-    ref = read_revision(visit, str(form.get("revision", ""))).ref
+    ref = read_revision(str(form.get("revision", "")))
     if ref.item != wish["item"]:
         raise Problem("parameter_invalid", field="revision")
     try:
@@ -138,14 +135,8 @@ async def _decide(visit: Visit, wish: dict[str, Any], form: FormMultiDict) -> No
 
 
 async def _undo(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
-    revision = read_revision(visit, str(form.get("revision", "")))
-    reason = visit.say("undo.reason_default")
-    (result,) = await reviews.undo_all(visit.services, visit.caller, [revision.ref], reason)
-    if result.result == "done":
-        flash = Flash("done", visit.say("undo.done", what=visit.type_name(revision.type)))
-    else:
-        flash = Flash("refused", result_words(visit, result))
-    return visit.go(f"/console/items/{item_id}", flash)
+    ref = read_revision(str(form.get("revision", "")))
+    return visit.go(f"/console/items/{item_id}", await taken_back(visit, ref, visit.say("undo.reason_default")))
 
 
 async def _reveal(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:

@@ -14,10 +14,11 @@ from server.console import clock
 from server.console.case_desk import organisation_name
 from server.console.case_forms import action_forms
 from server.console.filters import Choice
-from server.console.queue_page import Revision
+from server.console.queue_page import revision_text
 from server.console.sketch import Sketch, draw, point_of
 from server.console.timeline import case_step, exit_reason, return_reason, timeline
-from server.console.values import label, photos_hidden, shown_fields, summary
+from server.console.titles import titles
+from server.console.values import label, photos_hidden, references, shown_fields, summary
 from server.console.visit import Visit
 from server.errors import CATALOGUE
 from server.usecases.cases import case_detail
@@ -63,7 +64,8 @@ async def item_parts(visit: Visit, view: ItemView, *, revealed: bool) -> dict[st
     """Everything for an item that the reader may read."""
     item = view.item
     compiled = visit.services.catalogue.types[item.type]
-    fields = shown_fields(visit.language, compiled, item.fields, revealed=revealed)
+    named = await titles(visit, references(compiled, item.fields))
+    fields = shown_fields(visit.language, compiled, item.fields, named, revealed=revealed)
     desk = await review_desk(visit.services, visit.caller, item.id)
     case = await case_parts(visit, await case_detail(visit.services, visit.caller, item.id)) if item.case else None
     hidden_photos = photos_hidden(compiled, revealed=revealed)
@@ -81,7 +83,7 @@ async def item_parts(visit: Visit, view: ItemView, *, revealed: bool) -> dict[st
         "photos": [] if hidden_photos else await _photos(visit, compiled, view, revealed),
         "place": await _place(visit, compiled, item),
         "desk": desk,
-        "revision": Revision(ReviewRef(item.id, desk.version, desk.rev), item.type) if desk else "",
+        "revision": revision_text(ReviewRef(item.id, desk.version, desk.rev)) if desk else "",
         "refusal": _refusal(visit, desk),
         "return_reasons": _return_reasons(visit, compiled),
         "returned_for": return_reason(visit, item.review.reason) if item.review else "",
@@ -163,18 +165,23 @@ def _photo(
 ) -> Photo:
     name = f"{photo.sha256}-{photo.size}"
     role = visit.say(f"role.{photo.role}")
-    taken = visit.say("item.photo_taken", at=clock.shown(visit.language, photo.taken_at)) if photo.taken_at else ""
     why = CATALOGUE.get(photo.refusal or "")
     return Photo(
         name=name,
         thumbnail=small.get(name, ""),
         address=full.get(name) or f"/console/items/{item_id}/photos/{name}",
         alt=visit.say("item.photo_alt", type=visit.type_name(compiled.code), role=role, number=number),
-        caption=visit.say("separator").join(filter(None, (visit.say("item.photo", role=role, number=number), taken))),
+        caption=_caption(visit, role, number, photo.taken_at),
         state=photo.state,
         state_words=visit.either(why.zh, why.en) if why else visit.say(f"photo.{photo.state}"),
         flags=[visit.say(f"flag.{flag}") for flag in photo.flags or ()],
     )
+
+
+def _caption(visit: Visit, role: str, number: int, taken_at: datetime | None) -> str:
+    if taken_at is None:
+        return visit.say("item.photo", role=role, number=number)
+    return visit.say("item.photo_with_time", role=role, number=number, at=clock.shown(visit.language, taken_at))
 
 
 async def _place(visit: Visit, compiled: CompiledType, item: ItemBody) -> Place:

@@ -16,6 +16,7 @@ from schemas.wire import CaseView
 from server.console import clock
 from server.console.filters import read_filters
 from server.console.flash import Flash
+from server.console.titles import Title, title, titles
 from server.console.values import summary
 from server.console.visit import Visit
 from server.errors import Problem
@@ -30,7 +31,7 @@ class Line(NamedTuple):
     """A submission in the list; `revision` names it with its version, as the forms send it back."""
 
     id: UUID
-    revision: Revision
+    revision: str
     type: str
     summary: str
     grid: str
@@ -49,21 +50,12 @@ class Line(NamedTuple):
     approvable: bool
 
 
-class Revision(NamedTuple):
-    """A revision that a form is about; `type` is only what the page calls it."""
-
-    ref: ReviewRef
-    type: str
-
-    def __str__(self) -> str:
-        return f"{self.ref.item} {self.ref.version} {self.ref.rev} {self.type}"
-
-
 class Outcome(NamedTuple):
-    """What became of one decision."""
+    """What became of one decision; `title` is None for an item that is not his to see."""
 
-    revision: Revision
-    type: str
+    revision: str
+    item: UUID
+    title: Title | None
     done: bool
     words: str
 
@@ -88,42 +80,45 @@ async def show(visit: NamedDependency[Visit]) -> Response[str]:
 @post("/reviews", status_code=200)
 async def decide(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict]) -> Response[Any]:
     """Approve everything that was ticked, and show what became of each; or take such approvals back."""
-    ticked = [read_revision(visit, one) for one in form.getall("revision", [])]
-    if not ticked:
+    refs = [read_revision(one) for one in form.getall("revision", [])]
+    if not refs:
         return visit.go("/console/reviews", Flash("refused", visit.say("bulk.none")))
     if form.get("do") == "undo":
         reason = checked_reason(str(form.get("reason", "")))
-        refs = [one.ref for one in ticked]
         results = await reviews.undo_all(visit.services, visit.caller, refs, reason)
-        return _results(visit, "undone", ticked, results)
-    decisions = [ReviewDecision(one.ref.item, one.ref.version, one.ref.rev, "approve") for one in ticked]
+        return await _results(visit, "undone", refs, results)
+    decisions = [ReviewDecision(ref.item, ref.version, ref.rev, "approve") for ref in refs]
     results = await reviews.decide_all(visit.services, visit.caller, decisions)
-    return _results(visit, "done", ticked, results)
+    return await _results(visit, "done", refs, results)
 
 
 @post("/reviews/undo", status_code=303)
 async def undo(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict]) -> Response[Any]:
     """Take one approval back and show the item, which can be decided again."""
-    ticked = read_revision(visit, str(form.get("revision", "")))
-    reason = checked_reason(str(form.get("reason", "")))
-    (result,) = await reviews.undo_all(visit.services, visit.caller, [ticked.ref], reason)
-    if result.result == "done":
-        flash = Flash("done", visit.say("undo.done", what=visit.type_name(ticked.type)))
-    else:
-        flash = Flash("refused", result_words(visit, result))
-    return visit.go(f"/console/items/{ticked.ref.item}", flash)
+    ref = read_revision(str(form.get("revision", "")))
+    return visit.go(f"/console/items/{ref.item}", await taken_back(visit, ref, str(form.get("reason", ""))))
 
 
-def read_revision(visit: Visit, text: str) -> Revision:
+async def taken_back(visit: Visit, ref: ReviewRef, reason: str) -> Flash:
+    """Take one approval back; the message says whether that was possible. Raises Problem for an unusable reason."""
+    (result,) = await reviews.undo_all(visit.services, visit.caller, [ref], checked_reason(reason))
+    if result.result == "refused":
+        return Flash("refused", result_words(visit, result))
+    return Flash("done", visit.say("undo.done", what=await title(visit, ref.item)))
+
+
+def read_revision(text: str) -> ReviewRef:
     """Which revision a form is about. Raises Problem `parameter_invalid`."""
     try:
-        item, version, rev, item_type = text.split(" ")
-        ref = convert({"item": item, "version": int(version), "rev": rev}, ReviewRef)
+        item, version, rev = text.split(" ")
+        return convert({"item": item, "version": int(version), "rev": rev}, ReviewRef)
     except (ValueError, ValidationError):
         raise Problem("parameter_invalid", field="revision") from None
-    if item_type not in visit.services.catalogue.types:
-        raise Problem("parameter_invalid", field="revision")
-    return Revision(ref, item_type)
+
+
+def revision_text(ref: ReviewRef) -> str:
+    """A revision as `read_revision` reads it."""
+    return f"{ref.item} {ref.version} {ref.rev}"
 
 
 def result_words(visit: Visit, result: ReviewResult) -> str:
@@ -131,16 +126,17 @@ def result_words(visit: Visit, result: ReviewResult) -> str:
     return visit.either(result.zh or "", result.en or "")
 
 
-def _results(visit: Visit, act: str, ticked: list[Revision], results: list[ReviewResult]) -> Response[str]:
-    done_words = visit.say(f"bulk.{act}_one")
+async def _results(visit: Visit, act: str, refs: list[ReviewRef], results: list[ReviewResult]) -> Response[str]:
+    names, done_words = await titles(visit, [ref.item for ref in refs]), visit.say(f"bulk.{act}_one")
     rows = [
         Outcome(
-            revision,
-            visit.type_name(revision.type),
+            revision_text(ref),
+            ref.item,
+            names.get(ref.item),
             result.result == "done",
             done_words if result.result == "done" else result_words(visit, result),
         )
-        for revision, result in zip(ticked, results, strict=True)
+        for ref, result in zip(refs, results, strict=True)
     ]
     done = [row.revision for row in rows if row.done]
     left = len(rows) - len(done)
@@ -160,7 +156,7 @@ def _line(visit: Visit, one: QueuedReview, now: datetime) -> Line:
     photos, photos_state = _photos(visit, one.photos)
     return Line(
         id=item.id,
-        revision=revision_of(one),
+        revision=revision_text(under_review(one)),
         type=visit.type_name(item.type),
         summary=summary(visit.language, compiled, item.fields),
         grid=grid,
@@ -180,10 +176,10 @@ def _line(visit: Visit, one: QueuedReview, now: datetime) -> Line:
     )
 
 
-def revision_of(one: QueuedReview) -> Revision:
-    """The revision that is under review, as the forms name it."""
+def under_review(one: QueuedReview) -> ReviewRef:
+    """The revision that waits for a decision."""
     version = one.item.review.version if one.item.review else one.item.version
-    return Revision(ReviewRef(one.item.id, version, one.rev), one.item.type)
+    return ReviewRef(one.item.id, version, one.rev)
 
 
 def _due(case: CaseView | None) -> datetime | None:

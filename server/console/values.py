@@ -26,6 +26,7 @@ class Shown(NamedTuple):
     value: Any
     hidden: bool = False
     masked: bool = False
+    refers: bool = False
 
 
 def label(language: Language, field: Field) -> str:
@@ -34,11 +35,25 @@ def label(language: Language, field: Field) -> str:
 
 
 def shown_fields(
-    language: Language, compiled: CompiledType, fields: Mapping[str, Any], *, revealed: bool
+    language: Language,
+    compiled: CompiledType,
+    fields: Mapping[str, Any],
+    titles: Mapping[UUID, object],
+    *,
+    revealed: bool,
 ) -> list[Shown]:
-    """The whole form in its own order, empty fields too; photos have a place of their own."""
+    """The whole form in its own order, empty fields too; photos have a place of their own.
+
+    `titles`: what the items are called that it refers to, as far as the reader may see them.
+    """
     form = (field for field in compiled.fields.values() if field.type != "photo_list")
-    return [_shown(language, field, fields.get(field.key), revealed) for field in form]
+    shown = [_shown(language, field, fields.get(field.key), revealed) for field in form]
+    return [one._replace(value=_linked(language, one.value, titles)) if one.refers else one for one in shown]
+
+
+def references(compiled: CompiledType, fields: Mapping[str, Any]) -> list[UUID]:
+    """The items that a form refers to."""
+    return [UUID(fields[key]) for key in compiled.reference_fields if fields.get(key)]
 
 
 def value_words(language: Language, field: Field | None, value: Any, *, revealed: bool) -> Any:
@@ -72,7 +87,15 @@ def _shown(language: Language, field: Field, value: Any, revealed: bool) -> Show
         return Shown(field.key, name, text(language, "item.hidden"), hidden=True)
     if allowed != value:
         return Shown(field.key, name, allowed, masked=True)
-    return Shown(field.key, name, _words(language, field, value))
+    return Shown(field.key, name, _words(language, field, value), refers=field.type == "reference")
+
+
+def _linked(language: Language, value: Any, titles: Mapping[UUID, object]) -> Any:
+    """A reference as a link, or that there is one, where it leads to what is not his to see."""
+    target = UUID(value)
+    if target not in titles:
+        return text(language, "item.reference_hidden")
+    return Markup('<a href="/console/items/{}">{}</a>').format(target, str(titles[target]))
 
 
 def _unmasked_part(field: Field, value: Any) -> Any:
@@ -122,11 +145,6 @@ def _point(language: Language, _: Field, value: Any) -> str:
     )
 
 
-def _reference(language: Language, _: Field, value: Any) -> Markup:
-    words = text(language, "item.reference")
-    return Markup('<a href="/console/items/{}">{}</a>').format(UUID(value), words)
-
-
 _WORDS: dict[str, Callable[[Language, Field, Any], Any]] = {
     "text": lambda _, __, value: str(value),
     "phone": lambda _, __, value: str(value),
@@ -138,6 +156,6 @@ _WORDS: dict[str, Callable[[Language, Field, Any], Any]] = {
     "datetime": lambda language, _, value: clock.shown(language, datetime.fromisoformat(value)),
     "enum": _enum,
     "geo_point": _point,
-    "reference": _reference,
+    "reference": lambda _, __, value: str(UUID(value)),
     "photo_list": lambda language, _, value: text(language, "queue.photos_count", count=len(value)),
 }

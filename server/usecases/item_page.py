@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, convert
@@ -10,10 +12,12 @@ from msgspec import Struct, convert
 from schemas.accounts import GridView
 from schemas.evidence import PhotoAddress
 from schemas.offices import ItemView
+from schemas.wire import ItemBody
 from server.db import audit, evidence, registry, reviews
 from server.db.database import Transaction
 from server.errors import Problem
 from server.services import Services
+from server.usecases.bodies import item_bodies
 from server.usecases.evidence import photo_name, sign_addresses
 from server.usecases.reading import item_view, readable
 from server.usecases.reasons import checked_reason
@@ -131,3 +135,24 @@ def _attempt(services: Services, caller: Caller, standing: Standing, review: Rev
         standing.compiled.type,
         services.catalogue.source.return_reasons,
     )
+
+
+class Brief(Struct, frozen=True):
+    """What a list says of an item: `fields` are those that nobody marked as personal or sensitive."""
+
+    type: str
+    grid: UUID | None
+    fields: dict[str, Any]
+
+
+async def briefs(services: Services, caller: Caller, item_ids: Sequence[UUID]) -> dict[UUID, Brief]:
+    """Those of these items that the caller may read, in brief."""
+    async with services.database.read() as connection:
+        mine = await readable(connection, services, caller, item_ids)
+        bodies = await item_bodies(connection, services, sorted(mine))
+    return {item_id: _brief(services, body) for item_id, body in bodies.items()}
+
+
+def _brief(services: Services, body: ItemBody) -> Brief:
+    marked = services.catalogue.types[body.type].marked
+    return Brief(body.type, body.grid, {key: value for key, value in body.fields.items() if key not in marked})

@@ -19,7 +19,7 @@ async def test_one_is_approved_and_the_next_one_follows(
     await page.locator(f"a[href='/console/items/{scene.hazards[0]}']").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("消防隐患")
     await page.get_by_role("button", name="通过，看下一件").click()
-    await expect(page.get_by_role("status")).to_contain_text("已通过「消防隐患」")
+    await expect(page.get_by_role("status")).to_contain_text("已通过「消防隐患")
     assert "/console/items/" in page.url
     assert str(scene.hazards[0]) not in page.url
     assert (await review_of(truth, scene.hazards[0]))["state"] == "approved"
@@ -40,7 +40,7 @@ async def test_one_is_returned_with_a_reason_and_notes(
     await page.get_by_text("逐栏批注").click()
     await page.get_by_label("隐患描述").fill("哪一层?")
     await page.get_by_role("button", name="退回", exact=True).click()
-    await expect(page.get_by_role("status")).to_contain_text("已退回「消防隐患」")
+    await expect(page.get_by_role("status")).to_contain_text("已退回「消防隐患")
     review = await review_of(truth, scene.hazards[1])
     assert (review["state"], review["reason"]) == ("returned", "incomplete")
     await console.go(page, f"/console/items/{scene.hazards[1]}")

@@ -35,7 +35,7 @@ WORDS = {
     "case.urgency": ("紧急程度", "Urgency"),
     "case.waive": ("所需照片未核验时：免交原因", "If needed photos are not verified: why they are waived"),
     "case.blocked": ("现在还不能办理：{why}", "Not possible yet: {why}"),
-    "case.done": ("「{action}」已完成。", "Done: {action}."),
+    "case.done": ("「{action}」已完成。", "“{action}” is done."),
     "case.not_done": ("「{action}」没有完成：{why}", "{action} was not done: {why}"),
     "action.accept": ("立案", "Accept"),
     "action.decline": ("不予立案", "Do not accept"),

@@ -110,11 +110,11 @@ WORDS = {
         "These photos are sensitive; reveal them to see them.",
     ),
     "item.photo": ("{role}照片 {number}", "Photo {number}, {role}"),
+    "item.photo_with_time": ("{role}照片 {number}，拍摄于 {at}", "Photo {number}, {role}, taken {at}"),
     "item.photo_alt": (
         "{type}，{role}照片第 {number} 张",
         "{type}: photo {number}, {role}",
     ),
-    "item.photo_taken": ("拍摄于 {at}", "taken {at}"),
     "item.history": ("经过", "History"),
     "item.history_hint": ("最近的在前", "The latest first"),
     "item.filled": ("填写了 {count} 栏", "{count} fields filled in"),
@@ -123,7 +123,7 @@ WORDS = {
     "item.captured": ("采集于 {at}", "captured {at}"),
     "item.server": ("系统", "Server"),
     "item.unknown_person": ("已离岗人员", "Somebody who has left"),
-    "item.reference": ("查看关联事项", "Open the item it refers to"),
+    "item.reference_hidden": ("已关联（您无权查看）", "Refers to an item that is not yours to see"),
     "item.case": ("案件", "Case"),
     "item.only_case": (
         "您可以对本案作出决定，但无权查看填报内容。",

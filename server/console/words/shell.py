@@ -25,8 +25,6 @@ WORDS = {
         "登录失败次数过多，请 {minutes} 分钟后再试。",
         "Too many failed attempts; try again in {minutes} minutes.",
     ),
-    "flash.done": ("已完成", "Done"),
-    "flash.refused": ("未完成", "Not done"),
     "home.greeting": ("{name}，您好", "Hello, {name}"),
     "home.now": ("现在是 {now}（北京时间）", "It is {now} (Beijing time)"),
     "home.waiting": ("等待您处理的工作", "Work that waits for you"),
