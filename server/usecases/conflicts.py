@@ -245,7 +245,7 @@ async def _finish(
     after, actor = revision.after, order.actor
     is_open = revision.op == "undo"
     notices = await items.upsert_notices(tx.connection, [_parked_notice(held, order, is_open=is_open)])
-    submitted = [] if after.deleted else [Submitted(after, held.opened.secret, actor.user_id)]
+    submitted = [Submitted(after, held.opened.secret, actor.user_id)]
     writes = await submit_revisions(tx, services, submitted, order.now)
     named = {"item": str(after.id), "version": after.version, "fields": sorted(revision.fields)}
     await audit.record(

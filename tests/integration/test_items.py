@@ -222,7 +222,8 @@ async def test_lists_and_the_rule_for_one_item_agree(
     hazard = await worker.report("0401", urgency="urgent")
     await dispatcher.act(hazard, "accept", "reported")
     await dispatcher.act(hazard, "dispatch", "accepted", department="jiedao")
-    await dispatcher.act(hazard, "attach", "dispatched", department="gongan")
+    for assisting in ("gongan", "xiaofang"):
+        await dispatcher.act(hazard, "attach", "dispatched", department=assisting)
     facts = await _facts(truth)
     assert len(facts) > 10
     for person in PEOPLE:
