@@ -15,6 +15,8 @@ Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 Token = Annotated[str, Meta(max_length=64, pattern=r"^[\x21-\x7e]*$")]
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A time with its offset: RFC 3339 in JSON, a timestamp (extension -1) in MessagePack."""
 
 Outcome = Literal["applied", "merged", "rebased", "parked", "quarantined", "rejected"]
 Operation = Literal["create", "update", "delete"]
@@ -29,7 +31,7 @@ class Fix(Struct, frozen=True, forbid_unknown_fields=True):
     crs: Literal["wgs84", "gcj02", "bd09"]
     accuracy: Annotated[float, Meta(ge=0, le=1_000_000)]
     provider: Token = "gps"
-    fixed_at: datetime | None = None
+    fixed_at: Instant | None = None
 
 
 class Capture(Struct, frozen=True):
@@ -38,7 +40,7 @@ class Capture(Struct, frozen=True):
     `mono` is milliseconds of the monotonic clock since the boot that `boot` names; neither is ever used for order.
     """
 
-    wall: datetime
+    wall: Instant
     mono: Count
     boot: Token
     position: Fix | None = None
@@ -88,7 +90,7 @@ class Cursor(Struct, frozen=True, array_like=True):
 class Clock(Struct, frozen=True):
     """The phone's clocks at the moment of sending, by which captures are dated."""
 
-    wall: datetime
+    wall: Instant
     mono: Count
     boot: Token
 
