@@ -43,7 +43,8 @@ def unseal(secret: bytes, owner: bytes, sealed: bytes) -> bytes:
     """Decrypt what `seal` made; raises Unsealable."""
     try:
         return AESGCM(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], owner)
-    except InvalidTag:
+    except (InvalidTag, ValueError):
+        # A ValueError is what bytes too short to be sealed give.
         raise Unsealable from None
 
 

@@ -176,8 +176,8 @@ def _revisions_too_many(item: UUID, ledger: Ledger, truth: Truth) -> Iterator[Fi
         if revision.device is not None:
             seen.add(key)
     head = truth.heads.get(item)
-    last = max((one.version for one in truth.revisions[item]), default=0)
-    if head is not None and head.version > last:
+    versions = [one.version for one in truth.revisions[item]]
+    if head is not None and versions and head.version > max(versions):
         yield Finding("duplicated", f"item {item} version {head.version}", "no revision has this number")
 
 

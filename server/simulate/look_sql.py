@@ -22,11 +22,13 @@ from server.sealing import Keyring, Unsealable, unseal
 from server.settings import SettingsError
 from server.simulate.ledger import Ledger
 from server.simulate.truth import Entry, Head, Held, Holding, Revision, Truth
-from server.usecases.sealed_items import Vault
+from server.usecases.sealed_items import Vault, head
 from sync.access import Assignment, device_streams
 from sync.feed import to_hex, unsigned64
 from sync.framing import Unreadable, decode_change, decode_set, set_form
 from sync.items import ItemState, stream_keys
+
+_NO_SECRET = bytes(32)
 
 
 class Beginning(NamedTuple):
@@ -60,8 +62,8 @@ class SqlView:
             scopes = _scopes(set(devices.values()), held)
             grids = {row["grid_id"] for row in held if row["grid_id"] is not None}
             rows = await inspect.items(connection, ledger.by_item, grids, scopes)
-            secrets = {row["id"]: self._vault.secret(row) for row in rows}
-            states = {row["id"]: self._vault.open_item(row, secrets[row["id"]]) for row in rows}
+            secrets = {row["id"]: self._secret(row) for row in rows}
+            states = {row["id"]: self._state(row, secrets[row["id"]]) for row in rows}
             truth = await self._truth(connection, ledger, states, secrets, began, scopes)
             wanted = await _holdings(connection, scopes, states.values())
         return truth, {device: wanted[user] for device, user in devices.items()}
@@ -87,13 +89,33 @@ class SqlView:
         await self._add_sets(connection, ledger, truth, began.epoch)
         return truth
 
+    # What cannot be opened is shown without its sealed values, so that it is missed like anything that is gone.
+
+    def _secret(self, row: Row) -> bytes:
+        try:
+            return self._vault.secret(row)
+        except Unsealable:
+            return _NO_SECRET
+
+    def _state(self, row: Row, secret: bytes) -> ItemState:
+        try:
+            return self._vault.open_item(row, secret)
+        except Unsealable:
+            return head(row, row["clear"])
+
     def _revision(self, row: Row, secret: bytes) -> Revision:
-        fields = self._vault.open_past(dict(row) | {"rev": 0}, secret).fields
+        try:
+            fields = self._vault.open_past(dict(row) | {"rev": 0}, secret).fields
+        except Unsealable:
+            fields = row["clear"]
         return Revision(row["version"], row["op"], fields, row["device_id"], row["set_no"], row["set_index"])
 
     def _held(self, row: Row, secret: bytes) -> Held:
-        overlaps = self._vault.open_overlaps(row, row["item_id"], secret)
-        incoming = {key: overlap.incoming for key, overlap in overlaps.items()}
+        try:
+            overlaps = self._vault.open_overlaps(row, row["item_id"], secret)
+            incoming = {key: overlap.incoming for key, overlap in overlaps.items()}
+        except Unsealable:
+            incoming = {}
         return Held(row["device_id"], row["set_no"], row["set_index"], incoming)
 
     async def _add_sets(self, connection: Connection, ledger: Ledger, truth: Truth, epoch: str) -> None:

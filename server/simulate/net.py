@@ -25,7 +25,7 @@ _POOLS = 8
 _LIMITS = httpx.Limits(max_connections=6, max_keepalive_connections=6)
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
+class Refused(Exception):
     """The server answered with a problem document."""
 
     def __init__(self, status: int, code: str) -> None:

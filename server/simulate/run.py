@@ -67,7 +67,7 @@ class Run:
         self._wish, self._net, self._tamper, self._teller = wish, net, tamper, teller
         self._notebook, self._tally, self._rates = Notebook(), Tally(), Rates()
         self._plans: dict[int, list[Day]] = {}
-        self._stuck: dict[int, str] = {}
+        self.stuck: dict[int, str] = {}
         self._known: set[UUID] = set()
         self._began = time.monotonic()
         today = datetime.now(_CITY_TIME).replace(hour=8, minute=0, second=0, microsecond=0)
@@ -125,7 +125,7 @@ class Run:
         with self._teller.phase("等待照片核验", "waiting for photos", 1):
             while waiting := [worker for worker in self.going if worker.camera.unverified]:
                 if time.monotonic() > deadline:
-                    self._stuck |= {worker.number: "photos are not verified" for worker in waiting}
+                    self.stuck |= {worker.number: "photos are not verified" for worker in waiting}
                     break
                 await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
                 await self._gather(_ask_for_photos, waiting)
@@ -137,14 +137,14 @@ class Run:
         """Hold everything against the ledger."""
         with self._teller.phase("核对", "checking", 1):
             findings = await verify(inspector, self.ledger, self.going, lambda workers: self._gather(_pull, workers))
-        stuck = [f"{self.workers[number].phone.device_id}: {why}" for number, why in sorted(self._stuck.items())]
+        stuck = [f"{self.workers[number].phone.device_id}: {why}" for number, why in sorted(self.stuck.items())]
         counts = Counter(finding.what for finding in findings)
         return Outcome(self._figures(counts), findings, stuck, by_sql, self._teller.phases)
 
     @property
     def going(self) -> list[Worker]:
         """The workers whose phones are not stuck."""
-        return [worker for worker in self.workers if worker.number not in self._stuck]
+        return [worker for worker in self.workers if worker.number not in self.stuck]
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Run:
                 try:
                     await step(worker)
                 except (BrokenError, Refused) as error:
-                    self._stuck[worker.number] = str(error)
+                    self.stuck[worker.number] = str(error)
 
         await asyncio.gather(*(one(worker) for worker in workers))
 

@@ -1,0 +1,101 @@
+"""`onegrid simulate` from outside: what it counts, and that it finds every corruption it is not told of."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.forms import packaged
+from tests.integration.simulated_city import City, served_city, simulate
+
+KEYS = [
+    "devices", "change_sets", "changes", "by_item_type", "items", "photos_verified", "answers_lost",
+    "receipts_replayed", "overlaps", "merged", "parked", "rejected", "lost", "duplicated", "diverged", "seconds",
+    "seed",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    with served_city(tmp_path_factory.mktemp("city") / "data") as served:
+        yield served
+
+
+def test_a_run_finds_nothing_wrong_and_is_large_enough_for_its_phones(city: City) -> None:
+    ran = simulate(city, "--devices", "8", "--seed", "1")
+    figures = ran.figures
+    assert ran.status == 0, ran.told
+    assert list(figures) == KEYS
+    assert [figures[what] for what in ("lost", "duplicated", "diverged")] == [0, 0, 0]
+    assert "direct SQL" in ran.told
+    # What 200 phones have to reach, in proportion.
+    share = 8 / 200
+    assert figures["changes"] >= 20_000 * share
+    assert figures["photos_verified"] >= 1_000 * share
+    assert figures["overlaps"] >= 500 * share
+    assert figures["parked"] >= 200 * share
+    assert set(figures["by_item_type"]) == set(packaged().types)
+    assert min(figures["by_item_type"].values()) >= 200 * share
+    assert sum(figures["by_item_type"].values()) == figures["changes"]
+    assert figures["answers_lost"] >= 0.05 * figures["change_sets"]
+    assert figures["receipts_replayed"] >= figures["answers_lost"]
+    assert figures["merged"] > 0
+    assert figures["rejected"] > 0
+    assert (figures["devices"], figures["seed"]) == (8, 1)
+
+
+@pytest.mark.parametrize(("kind", "field"), [("drop", "lost"), ("double", "duplicated"), ("skip", "diverged")])
+def test_sabotage_is_found_and_counted_by_a_look_into_the_database(city: City, kind: str, field: str) -> None:
+    ran = simulate(city, "--devices", "6", "--seed", "3", "--sabotage", kind)
+    assert "direct SQL" in ran.told
+    assert_found(ran.status, ran.figures, ran.told, field)
+
+
+def test_sabotage_is_found_through_fresh_pulls_where_only_the_address_is_known(city: City, tmp_path: Path) -> None:
+    elsewhere = Path(shutil.copy(city.demo_file, tmp_path))
+    ran = simulate(city, "--devices", "6", "--seed", "4", "--sabotage", "double", demo_file=elsewhere)
+    assert "fresh full pulls" in ran.told
+    assert_found(ran.status, ran.figures, ran.told, "duplicated")
+
+
+def assert_found(status: int, figures: dict[str, int], told: str, field: str) -> None:
+    injected = re.search(r"sabotage: (\d+) ", told)
+    assert injected is not None, told
+    assert int(injected[1]) >= 3
+    found = {what: figures[what] for what in ("lost", "duplicated", "diverged")}
+    assert found == {"lost": 0, "duplicated": 0, "diverged": 0, field: int(injected[1])}, told
+    assert status == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--url", "http://127.0.0.1:9"], "check --url"),
+        (["--url", "not an address"], "check --url"),
+        (["--demo-file", "/nowhere/demo.json"], "cannot be read"),
+        (["--demo-file", __file__], "is no demo file"),
+    ],
+)
+def test_what_cannot_be_run_is_told_in_one_sentence(city: City, flags: list[str], sentence: str) -> None:
+    ran = simulate(city, "--devices", "2", *flags)
+    assert ran.status == 1
+    assert sentence in ran.figures["error"]["en"]
+    assert "Traceback" not in ran.told
+
+
+def test_the_file_of_another_server_is_refused(city: City, tmp_path: Path) -> None:
+    demo = msgspec.json.decode(city.demo_file.read_bytes())
+    for code in demo["enrolment_codes"]:
+        code["code"] = code["code"][::-1]
+    for login in demo["logins"]:
+        login["phone"] = "19900009999"
+    other = tmp_path / "demo.json"
+    other.write_bytes(msgspec.json.encode(demo))
+    ran = simulate(city, "--devices", "3", demo_file=other)
+    assert ran.status == 1
+    assert "is not of the server" in ran.figures["error"]["en"]
