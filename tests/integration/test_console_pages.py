@@ -221,6 +221,41 @@ async def test_old_values_in_the_history_are_masked_too(phone: Phone, chief: AtC
     assert "13955019999" not in page.answer.text
 
 
+async def test_sensitive_photos_are_reached_only_by_saying_why(
+    services: Services, phone: Phone, chief: AtConsole, truth: asyncpg.Connection
+) -> None:
+    item_id = await phone.report("0501", photos=[photo(5)])
+    await builders.deliver(services, WORKER, 5)
+    address, name = f"/console/items/{item_id}", f"{photo(5)['sha256']}-{photo(5)['size']}"
+    page = await chief.get(address)
+    assert not [one for one in page.sources if not one.startswith("/console/")]
+    await chief.get(f"{address}/photos/{name}", 404)
+    assert await truth.fetchval("SELECT count(*) FROM audit WHERE action = 'evidence.read'") == 0
+    shown = await chief.send(page.form(address, "reveal"), do="reveal", reason="核对伤情")
+    assert len([one for one in shown.sources if not one.startswith("/console/")]) == 1
+
+
+async def test_a_reference_leads_only_to_what_the_reader_may_see(
+    services: Services, phone: Phone, app_client: httpx.AsyncClient
+) -> None:
+    home = await phone.report("0102")
+    item_id = await phone.report("0801", urgency="critical")
+    hazard = await phone.report("0401", urgency="urgent", place=str(home))
+    chief = await at_console(services, app_client, CHIEF)
+    page = await chief.get(f"/console/items/{hazard}")
+    assert f"/console/items/{home}" in page.links
+    assert "实有房屋与出租房信息" in page.text
+    desk = await at_console(services, app_client, DISPATCHER)
+    page = await desk.send((await desk.get(f"/console/items/{hazard}")).case_form("accept"))
+    await desk.send(page.case_form("dispatch"), organisation=str(organisation("xiaofang", COUNTY).id))
+    fireman = await at_console(services, app_client, FIREMAN)
+    page = await fireman.get(f"/console/items/{hazard}")
+    assert "已关联（您无权查看）" in page.text
+    assert f"/console/items/{home}" not in page.links
+    await fireman.get(f"/console/items/{home}", 404)
+    await fireman.get(f"/console/items/{item_id}", 404)
+
+
 async def test_hostile_text_stays_text_everywhere(
     services: Services, phone: Phone, chief: AtConsole, truth: asyncpg.Connection
 ) -> None:
