@@ -42,10 +42,11 @@ _PATIENCE = 60.0
 
 
 class LiveServer:
-    """The application with the mini city in it."""
+    """The application with the mini city in it; `environ` leads another process to the same database and store."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = dict(environ)
+        self.settings = settings = Settings.from_env(self.environ)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._app = create_app(settings)
@@ -146,7 +147,7 @@ def fresh_server(environ: Mapping[str, str], template: str, **settings: Any) -> 
     own = {"ONEGRID_DATABASE_URL": named(url, name), "ONEGRID_S3_BUCKET": f"test-{uuid4().hex[:8]}"}
     own["ONEGRID_LOG_LEVEL"] = "error"
     own |= {f"ONEGRID_{key.upper()}": str(value) for key, value in settings.items()}
-    server = LiveServer(Settings.from_env(dict(environ) | own))
+    server = LiveServer(dict(environ) | own)
     server.start()
     try:
         yield server
