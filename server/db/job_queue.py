@@ -6,6 +6,7 @@ job was left for. So a job is enqueued after the commit that made the work, on a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ log = structlog.get_logger()
 
 CHANNEL = "ch_pgqueuer"
 """The channel that the queue's own trigger notifies."""
+
+_SECONDS_TO_CLOSE = 3.0
 
 NAMES = {
     "channel": CHANNEL,
@@ -49,8 +52,11 @@ class JobQueue:
         return cls(await asyncpg.create_pool(url, min_size=0, max_size=size))
 
     async def close(self) -> None:
-        """Wait for what is running and close the connections."""
-        await self._pool.close()
+        """Wait for what is running and close the connections; one that is never given back is cut off."""
+        try:
+            await asyncio.wait_for(self._pool.close(), _SECONDS_TO_CLOSE)
+        except TimeoutError:
+            self._pool.terminate()
 
     async def enqueue(self, job: str, keys: Sequence[str]) -> None:
         """Ask for `job` to be run once for each key; one that waits or runs already is not asked for again.
