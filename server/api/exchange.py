@@ -31,8 +31,6 @@ _FORMS: dict[str, Form] = {
     "application/vnd.msgpack": "msgpack",
 }
 _MEDIA_TYPES: dict[Form, str] = {"json": "application/json", "msgpack": "application/msgpack"}
-# Below this a compressed answer is hardly smaller, and the phone is spared the work.
-_WORTH_COMPRESSING = 300
 
 
 @post("/", status_code=HTTP_200_OK, summary="推送变更集并拉取更新 / Push change sets and pull what is new")
@@ -49,7 +47,9 @@ async def post_exchange(
         raise Problem("body_malformed", field=unreadable.where) from unreadable
     answer_form = _answer_form(request.headers.get("accept", ""), form)
     answer = await exchange(services, caller, header, sets, answer_form)
-    return _compressed(encode_answer(answer, answer_form), answer_form, request.headers.get("accept-encoding", ""))
+    return Response(
+        encode_answer(answer, answer_form), media_type=_MEDIA_TYPES[answer_form], headers={"Vary": "Accept"}
+    )
 
 
 class Changed(Struct, frozen=True):
@@ -111,16 +111,6 @@ def _decompress(body: bytes, encoding: str | None, limit: int) -> bytes:
     if len(plain) > limit:
         raise Problem("body_too_large")
     return plain
-
-
-def _compressed(body: bytes, form: Form, accepted: str) -> Response[bytes]:
-    headers = {"Vary": "Accept, Accept-Encoding"}
-    encodings = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
-    if len(body) >= _WORTH_COMPRESSING and "zstd" in encodings:
-        body, headers["Content-Encoding"] = zstandard.ZstdCompressor(level=3).compress(body), "zstd"
-    elif len(body) >= _WORTH_COMPRESSING and "gzip" in encodings:
-        body, headers["Content-Encoding"] = gzip.compress(body, 6), "gzip"
-    return Response(body, media_type=_MEDIA_TYPES[form], headers=headers)
 
 
 ROUTER = Router(

@@ -143,7 +143,7 @@ def fresh_server(environ: Mapping[str, str], template: str, **settings: Any) -> 
     """A server on a copy of the template database, with a bucket of its own."""
     name = f"test_{uuid4().hex[:8]}"
     url = environ["ONEGRID_DATABASE_URL"]
-    asyncio.run(_admin(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    asyncio.run(administer(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     own = {"ONEGRID_DATABASE_URL": named(url, name), "ONEGRID_S3_BUCKET": f"test-{uuid4().hex[:8]}"}
     own["ONEGRID_LOG_LEVEL"] = "error"
     own |= {f"ONEGRID_{key.upper()}": str(value) for key, value in settings.items()}
@@ -153,7 +153,7 @@ def fresh_server(environ: Mapping[str, str], template: str, **settings: Any) -> 
         yield server
     finally:
         server.stop()
-        asyncio.run(_admin(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(administer(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 def named(url: str, name: str) -> str:
@@ -161,7 +161,7 @@ def named(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-async def _admin(url: str, statement: str) -> None:
+async def administer(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)

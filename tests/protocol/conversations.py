@@ -1,0 +1,313 @@
+"""What is said in the golden files: one function a file, spoken against a fresh server to record it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from tests.builders import CHIEF, DISPATCHER, GRIDS, MATE, WORKER, Person, form, grid_id, photo, picture
+from tests.protocol.conversation import Talk
+from tests.protocol.live import PASSWORD
+
+LINES, MSGPACK = "application/x-ndjson", "application/msgpack"
+CLOCK = {"wall": "2026-01-05T10:00:00+08:00", "mono": 3_660_000, "boot": "boot-1"}
+STREAM = f"grid/{grid_id(GRIDS[0])}"
+
+
+def item(number: int) -> str:
+    """An id as a phone makes it."""
+    return f"019b0000-0000-7000-8000-{number:012d}"
+
+
+def capture() -> dict[str, Any]:
+    position = {"lon": 117.905, "lat": 32.705, "crs": "wgs84", "accuracy": 5.0}
+    return {"wall": "2026-01-05T09:00:00+08:00", "mono": 60_000, "boot": "boot-1", "position": position}
+
+
+def created(number: int, type_code: str, **fields: Any) -> dict[str, Any]:
+    filled = form(type_code) | fields
+    one = {"op": "create", "item": item(number), "type": type_code, "capture": capture(), "grid": GRIDS[0]}
+    return one | {"fields": filled}
+
+
+def edited(number: int, type_code: str, base: list[Any], **fields: Any) -> dict[str, Any]:
+    one = {"op": "update", "item": item(number), "type": type_code, "capture": capture(), "base": base}
+    return one | {"fields": fields}
+
+
+class Phone:
+    """A phone that enrols in the conversation and numbers its sets."""
+
+    def __init__(self, talk: Talk, person: Person = WORKER, install: str = "install-0001") -> None:
+        self.talk = talk
+        desk = signed_in(talk, CHIEF)
+        made = talk.say(
+            "The grid chief makes an enrolment code.",
+            *("POST", "/v1/enrol/codes"),
+            json={"user": str(person.id), "count": 1},
+            headers=desk | {"Content-Type": "application/json"},
+        )
+        enrolled = talk.say(
+            "The app enrols with it.",
+            *("POST", "/v1/enrol"),
+            json={"code": made["codes"][0]["code"], "install": install, "name": "红米", "platform": "android"},
+            headers={"Content-Type": "application/json"},
+        )
+        self.device, self.user = enrolled["device"], enrolled["user"]
+        self.headers = {"Authorization": f"Bearer {enrolled['access']}"}
+        self.version = talk.server.services.catalogue.version
+        self.no = 0
+
+    def change_set(self, *changes: Any, no: int | None = None) -> dict[str, Any]:
+        if no is None:
+            self.no += 1
+        named = {"no": no or self.no, "device": self.device, "holder": self.user, "author": self.user}
+        versions = {"catalogue": self.version, "registry": 1, "nonce": "AAAAAAAAAAAAAAAAAAAAAA"}
+        return named | versions | {"changes": list(changes)}
+
+    def header(self, **more: Any) -> dict[str, Any]:
+        return {"device": self.device, "clock": CLOCK, "catalogue": self.version, "registry": 1} | more
+
+    def exchange(self, what: str, *sets: bytes, **header: Any) -> Any:
+        lines = [compact(self.header(**header)), *sets]
+        headers = self.headers | {"Content-Type": LINES}
+        return self.talk.say(what, "POST", "/v1/exchange", lines=lines, headers=headers)
+
+    def push(self, what: str, *changes: Any, **header: Any) -> Any:
+        raw = compact(self.change_set(*changes))
+        return self.exchange(what, raw, first=self.no, **header)
+
+    def post(self, what: str, path: str, body: Any) -> Any:
+        headers = self.headers | {"Content-Type": "application/json"}
+        return self.talk.say(what, "POST", path, json=body, headers=headers)
+
+
+def compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def signed_in(talk: Talk, person: Person) -> dict[str, str]:
+    talk.server.give_password(person)
+    pair = talk.say(
+        f"Somebody with the role {person.role} signs in.",
+        *("POST", "/v1/token"),
+        json={"grant": "password", "phone": person.phone, "password": PASSWORD},
+        headers={"Content-Type": "application/json"},
+    )
+    return {"Authorization": f"Bearer {pair['access']}"}
+
+
+def cursors(answer: Any) -> dict[str, Any]:
+    return {page["stream"]: page["cursor"] for page in answer["streams"]}
+
+
+# The conversations -----------------------------------------------------------------------------------------
+
+
+def enrolment(talk: Talk) -> None:
+    """Enrolling with a lost answer, refreshing with a lost answer, and what is refused afterwards."""
+    phone = Phone(talk)
+    plain = {"Content-Type": "application/json"}
+    wish = talk.steps[-1]["request"]["json"] | {"code": talk.bindings.values[talk.steps[-1]["request"]["json"]["code"]]}
+    again = talk.say("The answer was lost: the same again.", "POST", "/v1/enrol", json=wish, headers=plain)
+    grant = {"grant": "refresh", "refresh": again["refresh"]}
+    talk.say("The next pair.", "POST", "/v1/token", json=grant, headers=plain)
+    pair = talk.say("That answer was lost too: the same successor.", "POST", "/v1/token", json=grant, headers=plain)
+    headers = {"Authorization": f"Bearer {pair['access']}", "Content-Type": LINES}
+    phone.headers = headers
+    phone.exchange("The new token is used for the first time.")
+    talk.say("From now on the replaced token is worth nothing.", "POST", "/v1/token", json=grant, headers=plain)
+    talk.say("And the code is spent.", "POST", "/v1/enrol", json=wish, headers=plain)
+
+
+def catalogue_and_registry(talk: Talk) -> None:
+    """What a phone loads once and asks about afterwards."""
+    phone = Phone(talk)
+    talk.say("The catalogue.", "GET", "/v1/catalogue?lang=zh", headers=phone.headers, left_out=True)
+    held = phone.headers | {"If-None-Match": '"some-older-one"'}
+    talk.say("Another one is held.", "GET", "/v1/catalogue", headers=held, left_out=True)
+    for path in ("/v1/catalogue?lang=zh", "/v1/registry"):
+        etag = _etag(talk, path, phone.headers)
+        held = phone.headers | {"If-None-Match": etag}
+        talk.say("The current one is held.", "GET", path, headers=held)
+
+
+def _etag(talk: Talk, path: str, headers: dict[str, str]) -> str:
+    if path == "/v1/registry":
+        talk.say("The grids of the worker's scope.", "GET", path, headers=headers)
+    noted = next(s for s in reversed(talk.steps) if s["request"]["path"] == path and s["response"]["status"] == 200)
+    return talk.bindings.values[noted["response"]["headers"]["etag"]]
+
+
+def first_exchanges(talk: Talk) -> None:
+    """From an empty phone to a receipt, a repeated receipt, and asking whether there is anything new."""
+    phone = Phone(talk)
+    empty = phone.exchange("The first exchange: both streams are gained, and empty.")
+    known = cursors(empty) | {}
+    mark = {"headers": phone.headers}
+    talk.say("Nothing new.", "GET", f"/v1/exchange?mark={empty['mark']}", **mark)
+    dwelling = compact(phone.change_set(created(1, "0102", rooms_let=2)))
+    lost = phone.exchange("A dwelling is pushed; the answer is lost.", dwelling, first=1, cursors=known)
+    talk.say("By the old mark there is something.", "GET", f"/v1/exchange?mark={empty['mark']}", **mark)
+    phone.exchange("The same bytes again: the same receipt, and what is new.", dwelling, first=1, cursors=known)
+    known |= cursors(lost)
+    base = [1, lost["receipts"][0]["outcomes"][0]["rev"]]
+    two = compact(phone.change_set(edited(1, "0102", base, rooms_let=3)))
+    three = compact(phone.change_set(edited(1, "0102", base, gas_cylinder=True), created(2, "0102")))
+    phone.exchange(
+        "Two sets; the second edit carries the base last pulled as well.", two, three, first=2, cursors=known
+    )
+    phone.exchange("A number beyond the next: told what is expected.", three, first=9, cursors=known)
+
+
+def bad_sets(talk: Talk) -> None:
+    """A set that cannot be read, a change that is wrong, a set of another author, a number used twice."""
+    phone = Phone(talk)
+    good = compact(phone.change_set(created(1, "0102")))
+    cut = compact(phone.change_set(created(2, "0102")))[:-40]
+    wrong = compact(
+        phone.change_set(created(3, "0102", use="castle"), created(4, "0102"), created(5, "0102") | {"type": "9999"})
+    )
+    strange = phone.change_set(created(6, "0102")) | {"author": str(MATE.id)}
+    future = phone.change_set(created(7, "0102")) | {"catalogue": "2999.1"}
+    sets = [good, cut, wrong, compact(strange), compact(future)]
+    phone.exchange("One good set and four that are not.", *sets, first=1)
+    other = compact(phone.change_set(created(8, "0102"), no=1))
+    phone.exchange("Number 1 once more, with other bytes.", other, first=1)
+
+
+def messagepack(talk: Talk) -> None:
+    """The same exchange in MessagePack, with a set in each form."""
+    phone = Phone(talk)
+    sets = [
+        msgspec.msgpack.encode(phone.change_set(created(1, "0102"))),
+        compact(phone.change_set(created(2, "0401", description="楼道堆放纸箱") | {"urgency": "urgent"})),
+    ]
+    body = msgspec.msgpack.encode(phone.header(first=1, sets=sets))
+    headers = phone.headers | {"Content-Type": MSGPACK}
+    talk.say("Two sets and a pull.", "POST", "/v1/exchange", body=body, headers=headers)
+    broken = msgspec.msgpack.encode(phone.header(first=3, sets=[b"\xc1"]))
+    talk.say("A set that cannot be read.", "POST", "/v1/exchange", body=broken, headers=headers)
+
+
+def conflict(talk: Talk) -> None:
+    """Two phones change one field: the later to arrive is parked, and disjoint fields merge."""
+    first, second = Phone(talk), Phone(talk, MATE, "install-0002")
+    made = first.push("A dwelling.", created(1, "0102", rooms_let=1))
+    base = [1, made["receipts"][0]["outcomes"][0]["rev"]]
+    known = cursors(second.exchange("The other phone pulls it."))
+    first.push("The first changes address and number of rooms.", edited(1, "0102", base, address="甲", rooms_let=2))
+    parked = second.push(
+        "The second, not knowing, changes the address too, and something else.",
+        edited(1, "0102", base, address="乙", gas_cylinder=True),
+        cursors=known,
+    )
+    known |= cursors(parked)
+    second.push("A further edit of the parked field joins it.", edited(1, "0102", base, address="丙"), cursors=known)
+
+
+def coming_and_going(talk: Talk) -> None:
+    """A deleted item leaves an absence; a stream that is not the phone's is lost; a wrong cursor begins again."""
+    first, second = Phone(talk), Phone(talk, MATE, "install-0002")
+    made = first.push("Two dwellings.", created(1, "0102"), created(2, "0102"))
+    known = cursors(second.exchange("The other phone pulls them."))
+    base = [1, made["receipts"][0]["outcomes"][0]["rev"]]
+    deletion = {"op": "delete", "item": item(1), "type": "0102", "capture": capture(), "base": base}
+    first.push("One is deleted.", deletion)
+    second.exchange("The other phone is told of the absence.", cursors=known)
+    elsewhere = {f"grid/{grid_id(GRIDS[2])}": [3, 3]}
+    second.exchange("A stream that is out of scope is lost, one not named is gained.", cursors=elsewhere)
+    second.exchange("A cursor beyond the head.", cursors=known | {STREAM: [99, 99]})
+    second.exchange("A page of few bytes.", cursors={}, max_bytes=1000)
+
+
+def evidence(talk: Talk) -> None:
+    """From an item with a photo to an address to read it."""
+    phone = Phone(talk)
+    one = photo(1)
+    phone.push("A report that names a photo.", created(1, "0401", photos=[one]) | {"urgency": "normal"})
+    ref = {"sha256": one["sha256"], "size": one["size"]}
+    too_large = {"sha256": "ab" * 32, "size": 40_000_000}
+    declared = phone.post("Where are the bytes to go?", "/v1/evidence", {"photos": [ref, too_large]})
+    upload = declared["photos"][0]["upload"]
+    told = {"uploads": [upload["id"], "00000000-0000-4000-9000-000000000000"]}
+    phone.post("Said too early.", "/v1/evidence/uploaded", told)
+    talk.say("The bytes.", "PUT", upload["url"], body=picture(1), headers={})
+    phone.post("They were sent.", "/v1/evidence/uploaded", told)
+    path = f"/v1/evidence/{one['sha256']}-{one['size']}"
+    talk.say("Not yet checked.", "GET", path, headers=phone.headers)
+    talk.check_photos()
+    talk.say("Where it can be read.", "GET", path, headers=phone.headers)
+    talk.say("And a small picture.", "GET", f"{path}?thumbnail=true", headers=phone.headers)
+    phone.post("Asked again, nothing is missing.", "/v1/evidence", {"photos": [ref]})
+    phone.exchange("The item shows the photo as verified.")
+
+
+def review_and_case(talk: Talk) -> None:
+    """A report is returned, corrected, approved, filed and dispatched; a late action is refused."""
+    phone = Phone(talk)
+    photos = [photo(1)]
+    phone.push("A report.", created(1, "0401", photos=photos) | {"urgency": "normal"})
+    upload = phone.post("Its photo.", "/v1/evidence", {"photos": [{k: photos[0][k] for k in ("sha256", "size")}]})
+    talk.say("The bytes.", "PUT", upload["photos"][0]["upload"]["url"], body=picture(1), headers={})
+    phone.post("They were sent.", "/v1/evidence/uploaded", {"uploads": [upload["photos"][0]["upload"]["id"]]})
+    talk.check_photos()
+    chief = signed_in(talk, CHIEF) | {"Content-Type": "application/json"}
+    returned = {"decision": "return", "reason": "facts_unclear", "notes": {"description": "请写明几楼"}}
+    _decide(talk, chief, "The chief returns it with a note on a field.", returned)
+    pulled = phone.exchange("The phone is given the to-do.")
+    (entry,) = [entry for page in pulled["streams"] for entry in page["entries"] if entry["kind"] == "item"]
+    phone.push("The worker corrects it.", edited(1, "0401", [1, entry["rev"]], description="三楼楼道堆放杂物"))
+    _decide(talk, chief, "The chief approves the correction.", {"decision": "approve"})
+    desk = signed_in(talk, DISPATCHER) | {"Content-Type": "application/json"}
+    for action in ({"action": "accept", "from": "reported"}, {"action": "dispatch", "from": "accepted"}):
+        body = action | ({"department": "xiaofang"} if action["action"] == "dispatch" else {})
+        talk.say(f"The desk: {action['action']}.", "POST", f"/v1/cases/{item(1)}", json=body, headers=desk)
+    talk.say("Too late.", "POST", f"/v1/cases/{item(1)}", json={"action": "accept", "from": "reported"}, headers=desk)
+    talk.say("The queue.", "GET", "/v1/cases?case=dispatched", headers=desk)
+    talk.say("The item with its history.", "GET", f"/v1/items/{item(1)}", headers=chief)
+    phone.exchange("The phone sees the state.")
+
+
+def _decide(talk: Talk, headers: dict[str, str], what: str, decision: dict[str, Any]) -> None:
+    queue = talk.say("The queue.", "GET", "/v1/reviews?type=0401", headers=headers)
+    (waiting,) = queue["reviews"]
+    named = {"item": waiting["item"]["id"], "version": waiting["item"]["version"], "rev": waiting["rev"]}
+    talk.say(what, "POST", "/v1/reviews", json={"decisions": [named | decision]}, headers=headers)
+
+
+def refusals(talk: Talk) -> None:
+    """Problem documents."""
+    phone = Phone(talk)
+    desk = signed_in(talk, DISPATCHER)
+    talk.say("No token.", "GET", "/v1/registry", headers={})
+    talk.say("A token nobody has.", "GET", "/v1/registry", headers={"Authorization": "Bearer nobody-has-this-token"})
+    talk.say("In English.", "GET", "/v1/nothing", headers={"Accept-Language": "en"})
+    talk.say("Another method.", "DELETE", "/v1/registry", headers=phone.headers)
+    talk.say("Not a device.", "GET", "/v1/exchange?mark=x", headers=desk)
+    talk.say("A parameter is missing.", "GET", "/v1/exchange", headers=phone.headers)
+    talk.say(
+        "Not for this role.", "POST", "/v1/enrol/codes", json={}, headers=desk | {"Content-Type": "application/json"}
+    )
+    kind = phone.headers | {"Content-Type": "text/plain"}
+    talk.say("Another content type.", "POST", "/v1/exchange", lines=[compact(phone.header())], headers=kind)
+    phone.exchange("Another device.", device=item(99))
+    phone.exchange("A clock without offset.", clock=CLOCK | {"wall": "2026-01-05T10:00:00"})
+    talk.say("Not an item of the caller's.", "GET", f"/v1/items/{item(99)}", headers=desk)
+
+
+CONVERSATIONS: list[Callable[[Talk], None]] = [
+    enrolment,
+    catalogue_and_registry,
+    first_exchanges,
+    bad_sets,
+    messagepack,
+    conflict,
+    coming_and_going,
+    evidence,
+    review_and_case,
+    refusals,
+]
