@@ -62,6 +62,8 @@ async def _work(services: Services, stopping: asyncio.Event) -> None:
     queue = await JobQueue.connect(services.settings.database_url, size=_QUEUE_CONNECTIONS)
     try:
         worker = make_worker(services, queue)
+        # The library asks whether it hears itself while it is still beginning to listen, and gives up if it does not.
+        await queue.queries().driver.add_listener(CHANNEL, _unheard)
         async with _stopped_by(stopping, worker):
             log.info("jobs_ready")
             await worker.run(
@@ -122,6 +124,10 @@ async def _stopped_by(stopping: asyncio.Event, worker: PgQueuer) -> AsyncGenerat
         yield
     finally:
         passing.cancel()
+
+
+def _unheard(_: str | bytes | bytearray) -> None:
+    """The library's own listener, which comes next, takes what is said."""
 
 
 async def _rest(stopping: asyncio.Event) -> None:
