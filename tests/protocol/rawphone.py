@@ -32,6 +32,8 @@ class RawPhone:
         phone = server.run(builders.enrol(server.services, person))
         self.id = str(phone.device_id)
         self.no = 0
+        # Nothing is dated before the enrolment.
+        server.sql("UPDATE device SET enrolled_at = now() - interval '30 days' WHERE id = $1", phone.device_id)
         access = server.run(begin_device_session(server.services, person, phone.device_id))
         self.client = server.client({"Authorization": f"Bearer {access}"})
 
