@@ -10,22 +10,20 @@ from datetime import datetime, timedelta
 from schemas.wire import Capture, Clock
 
 
-def estimate_capture(
-    capture: Capture, sent: Clock, received_at: datetime, last_exchange_at: datetime | None
-) -> datetime:
+def estimate_capture(capture: Capture, sent: Clock, received_at: datetime, drained_at: datetime) -> datetime:
     """When a change was written, in server time.
 
     Within one boot the monotonic clock tells how long before sending it was; across boots the wall clocks' difference
-    has to do. The estimate is clamped between the device's last exchange and the receipt. A wall clock without a
-    sane distance (or without an offset) falls to the nearer bound.
+    has to do. The estimate is clamped between the device's last exchange that left nothing unsent and the receipt: sets
+    of one offline spell may need several exchanges. A wall clock without a sane distance (or without an offset) falls
+    to the nearer bound.
     """
     age = _age(capture, sent)
-    earliest = last_exchange_at or datetime.min.replace(tzinfo=received_at.tzinfo)
     try:
         estimate = received_at - age
     except OverflowError:
-        estimate = earliest if age > timedelta() else received_at
-    return min(max(estimate, earliest), received_at)
+        estimate = drained_at if age > timedelta() else received_at
+    return min(max(estimate, drained_at), received_at)
 
 
 def _age(capture: Capture, sent: Clock) -> timedelta:

@@ -95,6 +95,7 @@ CREATE INDEX assignment_user ON assignment (user_id);
 
 CREATE INDEX assignment_grid ON assignment (grid_id) WHERE grid_id IS NOT NULL;
 
+-- `drained_at`: the last exchange that left nothing to send; what the device sends later was written after it.
 CREATE TABLE device (
     id uuid PRIMARY KEY,
     user_id uuid NOT NULL REFERENCES users,
@@ -104,6 +105,7 @@ CREATE TABLE device (
     enrolled_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz,
     last_exchange_at timestamptz,
+    drained_at timestamptz,
     unsent integer NOT NULL DEFAULT 0
 );
 

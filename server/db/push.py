@@ -12,11 +12,14 @@ from server.db.named import sql
 
 
 class Holder(NamedTuple):
-    """A device as it is now; `revoked` also where its holder has left."""
+    """A device as it is now; `revoked` also where its holder has left.
+
+    `drained_at`: when it last had nothing left to send; its enrolment at first.
+    """
 
     user_id: UUID
     revoked: bool
-    last_exchange_at: datetime | None
+    drained_at: datetime
 
 
 class Counter(NamedTuple):
@@ -70,7 +73,7 @@ async def device_holder(connection: Connection, device_id: UUID) -> Holder:
     """Who holds the device, and whether it still may sync."""
     row = await connection.fetchrow(sql("device_holder"), device_id)
     assert row is not None
-    return Holder(row["user_id"], row["revoked"], row["last_exchange_at"])
+    return Holder(row["user_id"], row["revoked"], row["drained_at"])
 
 
 async def assignments_ever(connection: Connection, user_id: UUID) -> Sequence[Row]:

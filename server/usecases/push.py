@@ -132,7 +132,7 @@ def _whole_refusal(services: Services, change_set: ChangeSet, holder: push.Holde
 async def _decide(
     tx: Transaction, services: Services, arrival: Arrival, change_set: ChangeSet, holder: push.Holder
 ) -> Receipt:
-    changes = _changes(arrival, change_set, holder.last_exchange_at)
+    changes = _changes(arrival, change_set, holder.drained_at)
     loaded = await load_context(
         tx,
         services,
@@ -159,9 +159,7 @@ async def _decide(
     return receipt
 
 
-def _changes(
-    arrival: Arrival, change_set: ChangeSet, last_exchange_at: datetime | None
-) -> list[tuple[Change, datetime] | str]:
+def _changes(arrival: Arrival, change_set: ChangeSet, drained_at: datetime) -> list[tuple[Change, datetime] | str]:
     """The changes with their estimated capture times; what cannot be decoded as its error code."""
     form = set_form(arrival.raw)
     changes: list[tuple[Change, datetime] | str] = []
@@ -171,7 +169,7 @@ def _changes(
         except Unreadable as unreadable:
             changes.append(unreadable.code)
         else:
-            captured_at = estimate_capture(change.capture, arrival.clock, arrival.at, last_exchange_at)
+            captured_at = estimate_capture(change.capture, arrival.clock, arrival.at, drained_at)
             changes.append((change, captured_at))
     return changes
 

@@ -266,3 +266,20 @@ def test_a_revoked_device_is_answered_and_given_nothing(server: LiveServer) -> N
 def test_an_item_never_heard_of(worker: RawPhone) -> None:
     told = outcome(worker, update({"item": str(uuid4()), "type": "0102"}, [1, "0" * 16], rooms_let=1))
     assert (told["outcome"], told["code"]) == ("quarantined", "item_unknown")
+
+
+def test_captures_keep_their_time_however_many_exchanges_bring_them(shared_server: LiveServer) -> None:
+    """Only an exchange after which nothing was left to send tells that what follows was written later."""
+    phone = RawPhone(shared_server, WORKER)
+    made = [create() for _ in range(3)]
+    for one in made:
+        one["capture"] |= {"mono": 7_200_000 - 3_600_000}
+    for no, one in enumerate(made, 1):
+        phone.exchange(compact(phone.change_set([one])), first=no, unsent=len(made) - no)
+    ages = [received - at for at, received in (captured(shared_server, one["item"]) for one in made)]
+    assert all(age > timedelta(minutes=59) for age in ages), ages
+    late = create()
+    late["capture"] |= {"mono": 7_200_000 - 3_600_000}
+    outcome(phone, late)
+    at, received = captured(shared_server, late["item"])
+    assert received - at < timedelta(minutes=1)

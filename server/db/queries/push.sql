@@ -16,12 +16,16 @@ UPDATE counter SET last_no = $3 WHERE device_id = $1 AND epoch = $2;
 
 -- name: note_exchange
 WITH seen AS (
-    UPDATE device SET last_exchange_at = $2, unsent = $3, app = $4 WHERE id = $1
+    UPDATE device SET
+        last_exchange_at = $2, unsent = $3, app = $4, drained_at = CASE WHEN $3 = 0 THEN $2 ELSE drained_at END
+    WHERE id = $1
 )
 UPDATE counter SET acknowledged = greatest(acknowledged, least($6, last_no)) WHERE device_id = $1 AND epoch = $5;
 
 -- name: device_holder
-SELECT d.user_id, d.revoked_at IS NOT NULL OR u.left_at IS NOT NULL AS revoked, d.last_exchange_at
+SELECT
+    d.user_id, d.revoked_at IS NOT NULL OR u.left_at IS NOT NULL AS revoked,
+    coalesce(d.drained_at, d.enrolled_at) AS drained_at
 FROM device d JOIN users u ON u.id = d.user_id
 WHERE d.id = $1;
 
