@@ -50,7 +50,12 @@ async def database_url(embedded: dict[str, str], template: str) -> AsyncIterator
     name = f"test_{uuid4().hex[:8]}"
     await _admin(embedded, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield _named(embedded["ONEGRID_DATABASE_URL"], name)
-    await _admin(embedded, f'DROP DATABASE "{name}" WITH (FORCE)')
+    # Without FORCE, which may not end the database's own vacuum worker; a plain drop waits for that one.
+    await _admin(
+        embedded,
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND usename = current_user",
+    )
+    await _admin(embedded, f'DROP DATABASE "{name}"')
 
 
 @pytest.fixture

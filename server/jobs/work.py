@@ -12,10 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
 
-import asyncpg
 import structlog
 from pgqueuer import PgQueuer
-from pgqueuer.errors import FailingListenerError
 from pgqueuer.models import Job, Schedule
 from pgqueuer.types import Channel
 
@@ -44,8 +42,6 @@ _DEAD_AFTER = timedelta(seconds=20)
 _NEVER = timedelta(0)
 _SECONDS_TO_REST = 2.0
 
-_CURABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError)
-
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, and wait for a database that goes away. Raises StartError if it never was there."""
@@ -53,7 +49,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
                 await _work(services, stopping)
-            except _CURABLE as error:
+            except Exception as error:
+                # A database that goes away shows in many ways, some of them wrapped by the library in groups; a new
+                # start of the worker is the cure for all.
                 log.warning("jobs_interrupted", **failure(error))
                 await _rest(stopping)
 

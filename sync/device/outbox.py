@@ -60,9 +60,10 @@ def drop_shown(state: State, complete: int | None) -> None:
     """Takes away the edits that the pulled state shows.
 
     `complete` is the serial of a request whose answer left nothing to pull: it shows each edit receipted
-    before.
+    before. An item that left the scope before it was ever pulled stays visible by its edits while one is unsent.
     """
-    state.edits = [edit for edit in state.edits if not _is_shown(state, edit, complete)]
+    needed = {edit.change.item for edit in unsent(state)} - state.items.keys()
+    state.edits = [edit for edit in state.edits if edit.change.item in needed or not _is_shown(state, edit, complete)]
 
 
 def forget_safe(state: State, safe_no: int) -> None:
