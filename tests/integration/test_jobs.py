@@ -80,23 +80,21 @@ async def test_a_job_whose_process_was_killed_is_taken_again(
 ) -> None:
     data = jpeg(2)
     item_id = await new_item(services, data)
-    holder, next_holder = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    holder = await asyncpg.connect(database_url)
     await holder.execute("BEGIN")
     await holder.execute("SELECT FROM evidence FOR UPDATE")
 
     async with jobs(environ) as process:
         marking = asyncio.create_task(sent(services, data))
         await until_someone_waits_for_a_lock(truth)
-        # In line before the job can be: it is asked for only once the marking has committed.
-        await next_holder.execute("BEGIN")
-        holding = asyncio.create_task(next_holder.execute("SELECT FROM evidence FOR UPDATE"))
-        await until_someone_waits_for_a_lock(truth, 2)
         await holder.execute("COMMIT")
-        await asyncio.gather(marking, holding)
+        await marking
+        await holder.execute("BEGIN")
+        await holder.execute("SELECT FROM evidence FOR UPDATE")
         await until_someone_waits_for_a_lock(truth)
         process.kill()
         await process.wait()
-    await asyncio.gather(holder.close(), next_holder.close())
+    await holder.close()
     assert await state_of(truth, data) == ("stored", None)
     assert await truth.fetchval("SELECT status::text FROM pgqueuer") == "picked"
 
