@@ -35,7 +35,7 @@ _WHERE = re.compile(r" - at `(\$[^`]*)`$")
 _ENCODERS = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
 
 
-class Unreadable(Exception):  # noqa: N818 - it says what the bytes are
+class Unreadable(Exception):
     """Bytes that are not what they should be: a stable code, and the place (such as `$.clock.mono`) if known.
 
     Neither ever repeats a value of the input.

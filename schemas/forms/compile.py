@@ -12,7 +12,7 @@ from schemas.forms.compiled import CompiledType
 from schemas.forms.structure import CatalogueFault, structural_faults
 
 
-class CatalogueFaulty(Exception):  # noqa: N818 - it names the state of the catalogue
+class CatalogueFaulty(Exception):
     """A catalogue that cannot be used; `faults` gives the place of each fault."""
 
     def __init__(self, faults: Sequence[CatalogueFault]) -> None:

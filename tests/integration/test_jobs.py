@@ -101,11 +101,15 @@ async def test_a_job_whose_process_was_killed_is_taken_again(
     # As if the spans after which a dead worker's job is due had passed.
     await truth.execute("UPDATE upload SET check_after = now()")
     await truth.execute("UPDATE pgqueuer SET heartbeat = now() - interval '1 minute'")
+    async def nothing_is_incoming() -> bool:
+        return await objects_under(services, "incoming/") == {}
+
     async with jobs(environ):
         await until_verified(truth, data)
+        # Deleted once the verdict is safe, so a moment after it can be seen.
+        await until(nothing_is_incoming)
 
     assert await truth.fetchval("SELECT touch FROM item WHERE id = $1", item_id) == 1
-    assert await objects_under(services, "incoming/") == {}
 
 
 async def test_the_sweep_finds_what_no_job_was_left_for(
