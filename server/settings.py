@@ -69,9 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _about("监听端口；0 为任一空闲端口", "Port to listen on; 0: any free one", "8000", ge=0, le=65535),
     ] = 8000
-    tls_cert: Annotated[
-        str, _about("TLS 证书文件（PEM）", "TLS certificate file (PEM)", "/etc/onegrid/cert.pem")
-    ] = ""
+    tls_cert: Annotated[str, _about("TLS 证书文件（PEM）", "TLS certificate file (PEM)", "/etc/onegrid/cert.pem")] = ""
     tls_key: Annotated[str, _about("TLS 私钥文件（PEM）", "TLS key file (PEM)", "/etc/onegrid/key.pem")] = ""
     data: Annotated[
         str,
@@ -86,9 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_pool_size: Annotated[
         int, _about("每个进程的数据库连接数上限", "Database connections per process", "10", ge=2, le=100)
     ] = 10
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], _about("日志级别", "Log level", "info")
-    ] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("日志级别", "Log level", "info")] = "info"
     log_format: Annotated[Literal["json", "console"], _about("日志格式", "Log format", "json")] = "json"
     access_token_minutes: Annotated[
         int, _about("访问令牌有效期", "Life of an access token", "15", unit="minutes", ge=1, le=1440)
@@ -136,9 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 4_194_304
     pull_page_bytes: Annotated[
         int,
-        _about(
-            "一页下行数据的大小", "Size of one page pulled", "524288", unit="bytes", ge=4096, le=16_777_216
-        ),
+        _about("一页下行数据的大小", "Size of one page pulled", "524288", unit="bytes", ge=4096, le=16_777_216),
     ] = 524_288
     upload_url_minutes: Annotated[
         int, _about("上传地址有效期", "Life of an upload address", "30", unit="minutes", ge=1, le=1440)

@@ -101,6 +101,7 @@ async def test_a_job_whose_process_was_killed_is_taken_again(
     # As if the spans after which a dead worker's job is due had passed.
     await truth.execute("UPDATE upload SET check_after = now()")
     await truth.execute("UPDATE pgqueuer SET heartbeat = now() - interval '1 minute'")
+
     async def nothing_is_incoming() -> bool:
         return await objects_under(services, "incoming/") == {}
 

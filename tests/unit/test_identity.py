@@ -78,10 +78,7 @@ def test_other_forms_are_no_resident_number(number: str) -> None:
 def test_permits_of_hong_kong_macao_and_taiwan(area: str) -> None:
     number = with_check(area + "19800101001")
     assert identity.check_hmt_permit(number, TODAY) is None
-    assert (
-        identity.check_hmt_permit(number[:17] + ("0" if number[17] != "0" else "1"), TODAY)
-        == "id_check_digit"
-    )
+    assert identity.check_hmt_permit(number[:17] + ("0" if number[17] != "0" else "1"), TODAY) == "id_check_digit"
     assert identity.check_hmt_permit(with_check(area + "20991231001"), TODAY) == "id_birth_date"
 
 
