@@ -6,98 +6,24 @@ context names under locks, calls this, and stores the result in the same transac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
-from schemas.forms import CompiledCatalogue, CompiledType, Fault
+from schemas.forms import CompiledType, Fault
 from schemas.wire import Change, Outcome
-from sync.access import Assignment, ItemFacts, Operation, assignments_at, device_streams, write_refusal
+from sync.access import ItemFacts, Operation, assignments_at, device_streams, write_refusal
+from sync.decisions import Conflict, Decision, OpenConflict, Reference, Revision, SetContext
 from sync.items import Fields, ItemState, Past, class_stream, revision_rev, without_nulls
 from sync.merge import Merged, Overlap, base_is_known, changed_by_others, fields_at, merge_fields
 from sync.placing import place
-from sync.registry import Registry
 from sync.rules import apply_rules, photos_needed
 
 PhotoRole = Literal["report", "close"]
-
-
-class Reference(Struct, frozen=True):
-    """What is known of an item that a change refers to."""
-
-    type: str
-    grid_id: UUID | None
-
-
-class OpenConflict(Struct, frozen=True):
-    """A conflict of an item that nobody has settled yet, by the device whose edit is parked in it."""
-
-    id: UUID
-    kind: str
-    device_id: UUID | None
-    fields: frozenset[str]
-
-
-class SetContext(Struct, frozen=True):
-    """All that a change set is decided by. `secrets` holds a key for every item named, new ones included."""
-
-    catalogue: CompiledCatalogue
-    registry: Registry
-    author_id: UUID
-    device_id: UUID
-    assignments: Sequence[Assignment]
-    now: datetime
-    today: date
-    items: Mapping[UUID, ItemState]
-    past: Mapping[UUID, Sequence[Past]]
-    secrets: Mapping[UUID, bytes]
-    references: Mapping[UUID, Reference]
-    open_conflicts: Mapping[UUID, Sequence[OpenConflict]]
-    set_name: str
-
-    def id_of(self, index: int, what: str) -> UUID:
-        """The id of what change `index` leaves behind; the same however often the set is decided."""
-        return uuid5(self.device_id, f"{self.set_name}/{index} {what}")
-
-
-class Revision(Struct, frozen=True):
-    """A new revision: the item before and after, and the fields it changed (null: cleared)."""
-
-    op: str
-    before: ItemState | None
-    after: ItemState
-    fields: Fields
-    base_version: int | None
-    captured_at: datetime
-    derivation: dict[str, Any] | None = None
-
-
-class Conflict(Struct, frozen=True):
-    """What a person must settle. `overlaps` is by field; for a deletion it holds the fields of the edit, if any."""
-
-    id: UUID
-    kind: str
-    overlaps: dict[str, Overlap]
-    base_version: int | None
-    server_version: int
-
-
-class Decision(Struct, frozen=True):
-    """What becomes of one change. `joined`: the open conflict that takes up the overlapping fields."""
-
-    item_id: UUID | None
-    outcome: Outcome
-    code: str | None = None
-    fault: Fault | None = None
-    revision: Revision | None = None
-    conflict: Conflict | None = None
-    joined: UUID | None = None
-    joined_fields: Fields = {}
-    current: ItemState | None = None
 
 
 class _Refused(Exception):
@@ -106,6 +32,36 @@ class _Refused(Exception):
         self.outcome: Outcome = outcome
         self.code = code
         self.fault = fault
+
+
+class _Edit(Struct, frozen=True):
+    """An update being decided: `base` are the fields as its author saw them, `changed` what others changed since."""
+
+    index: int
+    change: Change
+    state: ItemState
+    compiled: CompiledType
+    captured_at: datetime
+    incoming: Fields
+    base_version: int
+    base: Fields
+    changed: set[str]
+
+    def merge(self, fields: Fields) -> Merged:
+        """Merge some of its fields into the head."""
+        return merge_fields(
+            fields,
+            server=self.state.fields,
+            base=self.base,
+            changed=self.changed,
+            policy_of=self.compiled.merge_policy,
+            longest=lambda key: self.compiled.fields[key].max_length,
+        )
+
+    def whole_overlap(self) -> dict[str, Overlap]:
+        """Every field of it as one to be settled; a deleted item has no value of its own."""
+        current = {} if self.state.deleted else self.state.fields
+        return {key: Overlap(self.base.get(key), current.get(key), value) for key, value in self.incoming.items()}
 
 
 def decide_set(changes: Sequence[tuple[Change, datetime] | str], context: SetContext) -> list[Decision]:
@@ -206,48 +162,53 @@ class _Working:
     def _update(
         self, index: int, change: Change, state: ItemState, compiled: CompiledType, captured_at: datetime
     ) -> Decision:
-        incoming = compiled.normalise(change.fields)
-        self._check(compiled.check_change(incoming))
-        self._check_references(compiled, without_nulls(incoming))
-        past = self.past[state.id]
-        base_version = self._base_version(change, past)
-        base = fields_at(past, base_version)
-        rest, joined, joined_fields = self._join(state, incoming)
+        edit = self._read_edit(index, change, state, compiled, captured_at)
+        rest, joined, joined_fields = self._join(state, edit.incoming)
         if state.deleted and not joined:
-            overlaps = _whole_overlap(incoming, base, state)
-            return self._park(index, "update_delete", state, overlaps, base_version)
-        changed = changed_by_others(past, base_version, self.context.device_id)
-        merged = merge_fields(
-            rest,
-            server=state.fields,
-            base=base,
-            changed=changed,
-            policy_of=compiled.merge_policy,
-            longest=lambda key: compiled.fields[key].max_length,
-        )
+            return self._park_whole(edit, "update_delete")
+        merged = edit.merge(rest)
         revision = None
-        if merged.applied or not (merged.overlaps or joined or changed):
+        if merged.applied or not (merged.overlaps or joined or edit.changed):
             try:
-                revision = self._revise(change, state, compiled, merged, captured_at, base_version)
+                revision = self._revise(edit, merged)
             except _Refused as refused:
-                if refused.fault is None or not changed:
+                if refused.fault is None or not edit.changed:
                     raise
                 # Each side is valid alone and the two together are not: a person decides about the whole edit.
-                overlaps = _whole_overlap(incoming, base, state)
-                return self._park(index, "update_update", state, overlaps, base_version)
+                return self._park_whole(edit, "update_update")
         parked = (
-            self._park(index, "update_update", state, merged.overlaps, base_version).conflict
+            self._conflict(index, "update_update", state, merged.overlaps, edit.base_version)
             if merged.overlaps
             else None
         )
         return Decision(
             state.id,
-            "parked" if parked or joined else "merged" if changed else "applied",
+            "parked" if parked or joined else "merged" if edit.changed else "applied",
             revision=revision,
             conflict=parked,
             joined=joined,
             joined_fields=joined_fields,
             current=state,
+        )
+
+    def _read_edit(
+        self, index: int, change: Change, state: ItemState, compiled: CompiledType, captured_at: datetime
+    ) -> _Edit:
+        incoming = compiled.normalise(change.fields)
+        self._check(compiled.check_change(incoming))
+        self._check_references(compiled, without_nulls(incoming))
+        past = self.past[state.id]
+        base_version = self._base_version(change, past)
+        return _Edit(
+            index=index,
+            change=change,
+            state=state,
+            compiled=compiled,
+            captured_at=captured_at,
+            incoming=incoming,
+            base_version=base_version,
+            base=fields_at(past, base_version),
+            changed=changed_by_others(past, base_version, self.context.device_id),
         )
 
     def _base_version(self, change: Change, past: Sequence[Past]) -> int:
@@ -269,21 +230,14 @@ class _Working:
                 return rest, conflict.id, taken
         return incoming, None, {}
 
-    def _revise(
-        self,
-        change: Change,
-        state: ItemState,
-        compiled: CompiledType,
-        merged: Merged,
-        captured_at: datetime,
-        base_version: int,
-    ) -> Revision:
+    def _revise(self, edit: _Edit, merged: Merged) -> Revision:
+        state, compiled = edit.state, edit.compiled
         fields = without_nulls(state.fields | merged.applied)
         self._check(compiled.check_whole(fields, self.context.today))
-        ruling = apply_rules(compiled.type, fields, change.urgency or state.urgency)
-        grid_id, derivation = self._place_again(change, state, compiled, merged.applied, fields)
+        ruling = apply_rules(compiled.type, fields, edit.change.urgency or state.urgency)
+        grid_id, derivation = self._place_again(edit.change, state, compiled, merged.applied, fields)
         if grid_id != state.grid_id:
-            self._permit(compiled, "update", state.author_id, grid_id, captured_at)
+            self._permit(compiled, "update", state.author_id, grid_id, edit.captured_at)
         after = msgspec.structs.replace(
             state,
             version=state.version + 1,
@@ -293,7 +247,8 @@ class _Working:
             in_own_stream=state.in_own_stream or (compiled.kind == "event" and grid_id != state.grid_id),
             updated_at=self.context.now,
         )
-        return Revision("update", state, self._signed(after), merged.applied, base_version, captured_at, derivation)
+        signed = self._signed(after)
+        return Revision("update", state, signed, merged.applied, edit.base_version, edit.captured_at, derivation)
 
     def _place_again(
         self, change: Change, state: ItemState, compiled: CompiledType, applied: Fields, fields: Fields
@@ -316,19 +271,22 @@ class _Working:
         if changed:
             base = fields_at(past, base_version)
             overlaps = {key: Overlap(base.get(key), state.fields.get(key), None) for key in sorted(changed)}
-            return self._park(index, "delete_update", state, overlaps, base_version)
+            conflict = self._conflict(index, "delete_update", state, overlaps, base_version)
+            return Decision(state.id, "parked", conflict=conflict, current=state)
         after = msgspec.structs.replace(state, version=state.version + 1, deleted=True, updated_at=self.context.now)
         revision = Revision("delete", state, self._signed(after), {}, base_version, captured_at)
         return Decision(state.id, "applied", revision=revision)
 
     # Shared -----------------------------------------------------------------------------------------
 
-    def _park(
+    def _conflict(
         self, index: int, kind: str, state: ItemState, overlaps: dict[str, Overlap], base_version: int
-    ) -> Decision:
-        conflict_id = self.context.id_of(index, "conflict")
-        conflict = Conflict(conflict_id, kind, overlaps, base_version, state.version)
-        return Decision(state.id, "parked", conflict=conflict, current=state)
+    ) -> Conflict:
+        return Conflict(self.context.id_of(index, "conflict"), kind, overlaps, base_version, state.version)
+
+    def _park_whole(self, edit: _Edit, kind: str) -> Decision:
+        conflict = self._conflict(edit.index, kind, edit.state, edit.whole_overlap(), edit.base_version)
+        return Decision(edit.state.id, "parked", conflict=conflict, current=edit.state)
 
     def _check(self, faults: Sequence[Fault]) -> None:
         if faults:
@@ -392,10 +350,3 @@ class _Working:
     def _remember_conflict(self, item_id: UUID, conflict: Conflict) -> None:
         held = OpenConflict(conflict.id, conflict.kind, self.context.device_id, frozenset(conflict.overlaps))
         self.open_conflicts.setdefault(item_id, []).append(held)
-
-
-def _whole_overlap(incoming: Fields, base: Fields, state: ItemState) -> dict[str, Overlap]:
-    return {
-        key: Overlap(base.get(key), None if state.deleted else state.fields.get(key), value)
-        for key, value in incoming.items()
-    }

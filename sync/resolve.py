@@ -19,7 +19,7 @@ from schemas.forms import CompiledType, Fault
 from schemas.item_type import ItemType
 from schemas.wire import Capture, Change
 from sync.access import Assignment, Grant, reading_grants
-from sync.decide import Reference, Revision
+from sync.decisions import Reference, Revision
 from sync.items import Fields, ItemState, Past, revision_rev, without_nulls
 from sync.merge import Overlap, fields_at
 from sync.placing import place

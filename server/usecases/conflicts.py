@@ -29,7 +29,7 @@ from server.usecases.reasons import checked_reason
 from server.usecases.sealed_items import Vault, photos_of
 from server.usecases.sessions import Caller
 from server.usecases.submission import Submitted, submit_revisions
-from sync.decide import Reference, Revision
+from sync.decisions import Reference, Revision
 from sync.feed import signed64
 from sync.items import ItemState, Past
 from sync.refusal import Refusal

@@ -18,7 +18,7 @@ from server.sealing import ItemKey
 from server.services import Services
 from server.usecases.sealed_items import Vault, group_past
 from sync.access import Assignment
-from sync.decide import OpenConflict, Reference, SetContext
+from sync.decisions import OpenConflict, Reference, SetContext
 from sync.items import ItemState, Past
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")

@@ -18,7 +18,7 @@ from server.usecases.feeding import FeedWrite, write_feed, writes_for_item, writ
 from server.usecases.loading import Loaded
 from server.usecases.sealed_items import photos_of
 from server.usecases.submission import Submitted, submit_revisions
-from sync.decide import Decision, Revision
+from sync.decisions import Decision, Revision
 from sync.feed import signed64, to_hex
 from sync.items import ItemState
 from sync.merge import Overlap

@@ -11,7 +11,8 @@ import pytest
 from schemas.forms import packaged
 from schemas.wire import Base, Capture, Change
 from sync.access import Assignment
-from sync.decide import SetContext, decide_set
+from sync.decide import decide_set
+from sync.decisions import SetContext
 from sync.feed import to_hex
 from sync.items import ItemState, Past, revision_rev
 from sync.registry import GridLabel, Registry

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.forms import packaged
 from schemas.item_type import Field
 from sync.access import Assignment
-from sync.decide import Reference, Revision
+from sync.decisions import Reference, Revision
 from sync.items import ItemState, Past, revision_rev
 from sync.merge import Overlap
 from sync.refusal import Refusal
