@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from schemas.evidence import PhotoRef
 from server.usecases.evidence import declare
@@ -21,7 +20,6 @@ from tests.builders import (
     RIDER,
     STREET_CADRE,
     WORKER,
-    Person,
     photo,
 )
 from tests.protocol.live import PASSWORD, LiveServer
@@ -95,14 +93,6 @@ class Inhabited:
         return answer.json()
 
 
-def person_of(role: str) -> Person:
-    return (IN_THE_FIELD | AT_A_DESK)[role]
-
-
 def password_grant() -> dict[str, str]:
     """How the community's cadre signs in."""
     return {"grant": "password", "phone": CADRE.phone, "password": PASSWORD}
-
-
-def as_id(item: dict[str, Any]) -> UUID:
-    return UUID(item["item"])
