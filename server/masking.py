@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from schemas.forms import CompiledType
 from schemas.item_type import Field
 
 HIDDEN = "***"
@@ -49,13 +47,6 @@ def mask(field: Field, value: Any) -> Any:
     if field.key in _NAMES_OF_PEOPLE:
         return mask_name(value)
     return HIDDEN
-
-
-def mask_fields(compiled: CompiledType, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """All values of a form, each as `mask` shows it; a field that the form does not know is hidden."""
-    return {
-        key: mask(compiled.fields[key], value) if key in compiled.fields else HIDDEN for key, value in fields.items()
-    }
 
 
 def mask_number(number: str) -> str:

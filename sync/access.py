@@ -153,18 +153,6 @@ def device_streams(user_id: UUID, assignments: Iterable[Assignment]) -> list[str
     return sorted(keys)
 
 
-def item_streams(facts: ItemFacts, item_type: ItemType, author_assignments: Iterable[Assignment]) -> list[str]:
-    """The keys of the streams that carry an item: its grid's, and its author's own if he has no other way."""
-    held = tuple(author_assignments)
-    keys: list[str] = []
-    if facts.grid_id is not None and item_type.stream != "author":
-        keys.append(f"{'grid' if item_type.stream == 'grid' else 'restricted'}/{facts.grid_id}")
-    carried = set(keys) & set(device_streams(facts.author_id, held))
-    if not carried and may_read(facts.author_id, held, facts, item_type):
-        keys.append(f"own/{facts.author_id}")
-    return keys
-
-
 def write_refusal(
     user_id: UUID,
     assignments: Iterable[Assignment],

@@ -85,15 +85,6 @@ class CompiledType:
         named = {one.field for one in faults}
         return faults + [one for one in self._joint_faults(fields, today) if one.field not in named]
 
-    def photos_missing(self, fields: Fields, urgency: str) -> int:
-        """How many photos of role report must still be added before the report may be sent."""
-        photo = self.type.photo
-        needed = photo.report_min_by_urgency.get(urgency, photo.report_min)
-        if photo.on_site_fix is not None and fields.get(photo.on_site_fix.field) is True:
-            needed = max(needed, photo.on_site_fix.report_min)
-        present: Any = fields.get(self.photo_field) if self.photo_field else None
-        return max(0, needed - sum(one.get("role", "report") == "report" for one in present or ()))
-
     def normalise(self, fields: Fields) -> dict[str, object]:
         """The fields in the one form that is stored, idempotent; values that are refused stay as they are."""
         normal = dict(fields)

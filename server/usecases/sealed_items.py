@@ -75,10 +75,6 @@ class Vault:
         """A reviewer's notes by field."""
         return unseal_values(secret, item_id.bytes, sealed)
 
-    def close_notes(self, item_id: UUID, notes: dict[str, str], secret: bytes) -> bytes | None:
-        """Notes may quote what they are about, so they are sealed like it."""
-        return seal_values(secret, item_id.bytes, notes)
-
     def _split(self, type_code: str, values: Fields) -> tuple[Fields, Fields]:
         marked = self._catalogue.types[type_code].marked
         clear = {key: value for key, value in values.items() if key not in marked}

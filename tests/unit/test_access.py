@@ -14,7 +14,6 @@ from sync.access import (
     assignments_at,
     device_streams,
     division_prefix,
-    item_streams,
     may_hold,
     may_read,
     reading_grants,
@@ -150,17 +149,6 @@ def test_phones_carry_the_streams_of_their_grids() -> None:
     assert device_streams(ME, (CHIEF,)) == [f"grid/{HERE}", f"own/{ME}", f"restricted/{HERE}"]
     assert device_streams(ME, (COURIER,)) == [f"own/{ME}"]
     assert device_streams(ME, (at_desk("street", STREET),)) == [f"own/{ME}"]
-
-
-def test_an_item_goes_to_its_author_where_no_stream_of_his_carries_it() -> None:
-    here, restricted, own = f"grid/{HERE}", f"restricted/{HERE}", f"own/{ME}"
-    assert item_streams(item("0604", author=ME), TYPES["0604"], (WORKER,)) == [here]
-    assert item_streams(item("0604", author=ME), TYPES["0604"], (in_grid("grid_worker", NEXT_DOOR),)) == [here, own]
-    assert item_streams(item("0604", author=ME), TYPES["0604"], (COURIER,)) == [here, own]
-    assert item_streams(item("0501", author=ME), TYPES["0501"], (WORKER,)) == [restricted, own]
-    assert item_streams(item("0501", author=ME), TYPES["0501"], (CHIEF,)) == [restricted]
-    assert item_streams(item("0204", author=ME), TYPES["0204"], (CHIEF,)) == [own]
-    assert item_streams(item("0101", author=ME), TYPES["0101"], (in_grid("grid_worker", NEXT_DOOR),)) == [here]
 
 
 def test_records_are_written_in_assigned_grids_only() -> None:

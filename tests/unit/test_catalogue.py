@@ -131,18 +131,6 @@ def test_policies_marks_and_keys_of_a_record_and_of_an_event() -> None:
     assert (resident.geo_fields, patrol.geo_fields) == ((), ("location",))
 
 
-def test_photos_that_are_still_missing_before_a_report_may_be_sent() -> None:
-    fire = packaged().types["0401"]
-    assert fire.photos_missing({}, "critical") == 0
-    assert fire.photos_missing({"fixed_on_site": True}, "critical") == 1
-    illegal = packaged().types["0603"]
-    after = {"photos": [{"sha256": "a1" * 32, "size": 1, "role": "close"}]}
-    before = {"photos": [{"sha256": "a1" * 32, "size": 1}]}
-    needed = illegal.type.photo.report_min_by_urgency["normal"]
-    assert illegal.photos_missing(after, "normal") == needed == 2
-    assert illegal.photos_missing(before, "normal") == 1
-
-
 def test_a_required_photo_cannot_be_only_an_empty_list() -> None:
     organisation = packaged().types["0103"]
     codes = [(one.code, one.field) for one in organisation.check_whole({"photos": []}, date(2024, 6, 1))]

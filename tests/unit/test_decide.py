@@ -10,11 +10,11 @@ import pytest
 
 from schemas.forms import packaged
 from schemas.wire import Base, Capture, Change
-from sync.access import Assignment
+from sync.access import Assignment, device_streams
 from sync.decide import decide_set
 from sync.decisions import SetContext
 from sync.feed import to_hex
-from sync.items import ItemState, Past, revision_rev
+from sync.items import ItemState, Past, class_stream, revision_rev, stream_keys
 from sync.registry import GridLabel, Registry
 
 NOW = datetime(2026, 5, 6, 4, tzinfo=UTC)
@@ -256,6 +256,27 @@ def test_unknown_references_and_types_are_kept():
     assert (decision.outcome, decision.code) == ("quarantined", "reference_unknown")
     (unknown,) = decide(context(), change("create", type_code="9999"))
     assert (unknown.outcome, unknown.code) == ("rejected", "type_unknown")
+
+
+@pytest.mark.parametrize(
+    ("stream_class", "in_own_stream", "streams"),
+    [
+        ("grid", False, {f"grid/{GRID}"}),
+        ("grid", True, {f"grid/{GRID}", f"own/{WORKER}"}),
+        ("grid_restricted", True, {f"restricted/{GRID}", f"own/{WORKER}"}),
+        ("author", False, {f"own/{WORKER}"}),
+    ],
+)
+def test_an_item_goes_to_its_grid_and_to_its_author_where_he_has_no_other_way(stream_class, in_own_stream, streams):
+    state = msgspec.structs.replace(item(house()), stream_class=stream_class, in_own_stream=in_own_stream)
+    assert stream_keys(state) == streams
+    assert stream_keys(msgspec.structs.replace(state, deleted=True)) == set()
+
+
+def test_a_restricted_report_of_a_worker_stays_with_him():
+    grievance = packaged().types["0504"]
+    assert grievance.stream == "grid_restricted"
+    assert class_stream("grid_restricted", GRID) not in device_streams(WORKER, context().assignments)
 
 
 def test_ids_of_conflicts_follow_from_the_set_alone():
