@@ -149,12 +149,17 @@ class CommonField(Part, frozen=True):
 
 
 class Change(Part, frozen=True):
-    """What a version changed, for all types, one `item` or some `items`."""
+    """What a version changed, for all types, one `item` or some `items`.
+
+    `renamed`: fields of these items, old key -> new; `recoded`: options by the new key of their field, old -> new.
+    """
 
     in_: str = field(name="in")
     what: str
     item: str | None = None
     items: tuple[str, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict[str, str])
+    recoded: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
 
 class ReviewRules(Part, frozen=True):
@@ -269,6 +274,10 @@ class PublicHolidays(Part, frozen=True):
     source: str
     rule: str
     years: dict[str, HolidayYear]
+
+    def __hash__(self) -> int:
+        """A dictionary has none of its own, and the words of the rule tell tables apart well enough."""
+        return hash((self.source, self.rule))
 
 
 class Role(Part, frozen=True):

@@ -103,6 +103,11 @@ def printed(code: str) -> str:
     return code + check_digit(code)
 
 
+def micro_grid_code(code: str, serial: str) -> str:
+    """The code of a micro-grid: that of its grid, a hyphen and its two digits."""
+    return f"{code}-{serial}"
+
+
 def parse_printed(text: str) -> GridCode:
     """Read 16 printed digits; raises `GridCodeError`, `check_digit` before any fault of the code itself."""
     if _PRINTED_FORM.fullmatch(text) is None:

@@ -82,10 +82,14 @@ class DuplicateKey(Part, frozen=True):
     strength: Literal["strong", "weak"]
 
 
+GridSource = Literal["point", "reference", "capture", "claimed"]
+"""What tells an item's grid: its own point, what it refers to, where its author stood, or the code that he chose."""
+
+
 class TerritorySource(Part, frozen=True):
     """A source of an item's grid, tried in order; `field` for the sources point and reference."""
 
-    source: Literal["point", "reference", "capture", "claimed"]
+    source: GridSource
     field: str | None = None
 
 
@@ -193,6 +197,24 @@ class Field(Part, frozen=True):
     unit: str | None = None
     min_items: int | None = None
     max_items: int | None = None
+
+
+NAMES_OF_PEOPLE = frozenset(
+    {
+        "name",
+        "owner_name",
+        "manager",
+        "guardian",
+        "helper",
+        "party_a",
+        "party_b",
+        "spokesperson",
+        "applicant",
+        "builder",
+        "responsible",
+    }
+)
+"""The catalogue has no type for a person's name; these are the fields of its forms that hold one, where marked."""
 
 
 class ItemType(Part, frozen=True):

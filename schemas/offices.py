@@ -43,7 +43,11 @@ class ItemsPage(Struct, frozen=True):
 
 
 class RevisionView(Struct, frozen=True):
-    """One revision: who changed which fields to what (null: cleared), when it was captured and when it arrived."""
+    """One revision: who changed which fields to what (null: cleared), when it was captured and when it arrived.
+
+    `captured_at` is the server's estimate; `skew`: by how many seconds the phone's own clock was ahead of it (below
+    zero: behind), where that was more than five minutes.
+    """
 
     version: int
     rev: str
@@ -56,6 +60,7 @@ class RevisionView(Struct, frozen=True):
     reason: str | None
     captured_at: datetime
     received_at: datetime
+    skew: int | None
 
 
 class ReviewStepView(Struct, frozen=True):
@@ -105,7 +110,10 @@ class PhotoView(Struct, frozen=True):
 
 
 class ItemView(Struct, frozen=True):
-    """An item with everything that happened to it."""
+    """An item with everything that happened to it.
+
+    Where it is masked, of a marked value there is a string with what may be shown of it, `***` if that is nothing.
+    """
 
     item: ItemBody
     author_name: str | None
@@ -113,6 +121,12 @@ class ItemView(Struct, frozen=True):
     review_steps: list[ReviewStepView]
     case_steps: list[CaseStepView]
     photos: list[PhotoView]
+
+
+class RevealWish(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why somebody wants to see every value of an item."""
+
+    reason: Text
 
 
 class StepView(Struct, frozen=True):

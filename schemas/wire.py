@@ -1,6 +1,7 @@
 """What a field device and the server say to each other on `/v1/exchange`.
 
-Numbers that do not fit into 53 bits (`rev`, `digest`) travel as 16 lower-case hexadecimal digits, hashes as 64.
+Numbers that do not fit into 53 bits (`rev`, `digest`) travel as 16 lower-case hexadecimal digits, hashes as 64. In a
+MessagePack answer ids are 16 bytes and `Bits64` 8, and what binaries an item's `fields` hold says `sync.packing`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,19 @@ Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Instant = Annotated[datetime, Meta(tz=True)]
 """A time with its offset: RFC 3339 in JSON, a timestamp (extension -1) in MessagePack."""
 
+
+class Bits64(str):
+    """The `rev` of an entry or the `digest` of a page: 16 lower-case hexadecimal digits, in MessagePack 8 bytes."""
+
+    __slots__ = ()
+
+
 Outcome = Literal["applied", "merged", "rebased", "parked", "quarantined", "rejected"]
-Operation = Literal["create", "update", "delete"]
+Operation = Literal["create", "update", "delete", "transition"]
 FeedKind = Literal["item", "todo", "parked", "notice"]
 
 
-class Fix(Struct, frozen=True, forbid_unknown_fields=True):
+class Fix(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Where the phone was: degrees in `crs`, accuracy in metres, and when the fix was made."""
 
     lon: Annotated[float, Meta(ge=-180, le=180)]
@@ -34,7 +42,7 @@ class Fix(Struct, frozen=True, forbid_unknown_fields=True):
     fixed_at: Instant | None = None
 
 
-class Capture(Struct, frozen=True):
+class Capture(Struct, frozen=True, omit_defaults=True, gc=False):
     """When and where a change was written, by the phone's own clocks.
 
     `mono` is milliseconds of the monotonic clock since the boot that `boot` names; neither is ever used for order.
@@ -46,15 +54,38 @@ class Capture(Struct, frozen=True):
     position: Fix | None = None
 
 
-class Base(Struct, frozen=True, array_like=True):
+class Base(Struct, frozen=True, array_like=True, gc=False):
     """The revision a change was written against: as last pulled."""
 
     version: Annotated[int, Meta(ge=1, lt=2**31)]
     rev: Hex16
 
 
-class Change(Struct, frozen=True):
-    """One edit of one item. `fields` holds only what changes; null clears a field."""
+class LegacyCode(Struct, frozen=True):
+    """A grid by the code that a department gave it before the unified ones; the crosswalk says what it stands for.
+
+    `department` is a department of the catalogue. Full-width letters and digits, case and outer blanks make no
+    difference.
+    """
+
+    department: Annotated[str, Meta(pattern="^[a-z]{1,20}$")]
+    code: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Transition(Struct, frozen=True, forbid_unknown_fields=True, rename={"leaves": "from"}):
+    """A step of an item's case, taken on the spot: the action, and the state of the case that it leaves."""
+
+    action: Annotated[str, Meta(pattern="^[a-z_]{1,40}$")]
+    leaves: Annotated[str, Meta(pattern="^[a-z_]{1,40}$")]
+    note: Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class Change(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One edit of one item. `fields` holds only what changes; null clears a field.
+
+    `grid` is the unified code of the grid that its author chose, `legacy` what stood for it on an old list or plate.
+    `transition` is there for the operation of that name, and may bring fields with it, such as photos from after.
+    """
 
     op: Operation
     item: UUID
@@ -64,10 +95,20 @@ class Change(Struct, frozen=True):
     grid: Annotated[str, Meta(pattern="^[0-9]{15}$")] | None = None
     urgency: Literal["critical", "urgent", "normal"] | None = None
     fields: dict[str, Any] = {}
+    legacy: LegacyCode | None = None
+    transition: Transition | None = None
 
 
-class ChangeSet(Struct, frozen=True):
-    """What a device pushes as one atom. Its bytes are made once; the hash is over them."""
+Void = Literal["lost", "too_large"]
+"""Why a set comes without its changes: the device lost its bytes, or no server would take so many."""
+
+
+class ChangeSet(Struct, frozen=True, omit_defaults=True):
+    """What a device pushes as one atom. Its bytes are made once; the hash is over them.
+
+    `atomic`: one rejected change rejects them all, one parked change parks them all. `void`: the number is used up and
+    there is nothing to apply; `changes` is then empty, and only then.
+    """
 
     no: Annotated[int, Meta(ge=1, lt=2**53)]
     device: UUID
@@ -76,8 +117,10 @@ class ChangeSet(Struct, frozen=True):
     catalogue: Token
     registry: Count
     nonce: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
-    changes: Annotated[list[Raw], Meta(min_length=1)]
+    changes: list[Raw]
     epoch: Token | None = None
+    atomic: bool = False
+    void: Void | None = None
 
 
 class Cursor(Struct, frozen=True, array_like=True):
@@ -95,8 +138,25 @@ class Clock(Struct, frozen=True):
     boot: Token
 
 
-class ExchangeRequest(Struct, frozen=True):
-    """The header of an exchange; change sets `first`, `first + 1`, … follow it as opaque bytes."""
+class Repair(Struct, frozen=True, omit_defaults=True):
+    """How a device compares a stream with the server's, in bytes that grow with the difference.
+
+    `buckets`: 256 digests of 8 bytes, one for the memberships whose id ends in each byte. `finer`: by such a byte, 16
+    digests, one for each upper half of the byte before it. `want`: the hashes of entries whose bodies it lacks.
+    `bytes` are base64 in JSON.
+    """
+
+    buckets: Annotated[bytes, Meta(min_length=2048, max_length=2048)] | None = None
+    finer: dict[Annotated[int, Meta(ge=0, le=255)], Annotated[bytes, Meta(min_length=128, max_length=128)]] = {}
+    want: Annotated[list[Hex16], Meta(max_length=1_000)] = []
+
+
+class ExchangeRequest(Struct, frozen=True, omit_defaults=True):
+    """The header of an exchange; change sets `first`, `first + 1`, … follow it as opaque bytes.
+
+    `repairs`: by stream, see `Repair`. `salvage`: items that the device holds and the server's new epoch does not, each
+    an `ItemBody` as it was pulled. `done`: the directives that the device has carried out.
+    """
 
     device: UUID
     clock: Clock
@@ -109,16 +169,22 @@ class ExchangeRequest(Struct, frozen=True):
     acknowledged: Count = 0
     unsent: Count = 0
     max_bytes: Annotated[int, Meta(ge=1_000)] | None = None
+    repairs: dict[str, Repair] = {}
+    salvage: Annotated[list[Raw], Meta(max_length=200)] = []
+    done: Annotated[list[UUID], Meta(max_length=100)] = []
 
 
-class PackedExchangeRequest(ExchangeRequest, frozen=True):
+class PackedExchangeRequest(ExchangeRequest, frozen=True, omit_defaults=True):
     """The MessagePack form: header and change sets in one map."""
 
     sets: list[bytes] = []
 
 
-class ChangeOutcome(Struct, frozen=True, omit_defaults=True):
-    """What became of one change. `zh` and `en` say it to a person; they never repeat a value."""
+class ChangeOutcome(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What became of one change. `zh` and `en` say it to a person; they never repeat a value.
+
+    `linked`: the item that the named one was made one with, and to which the change went; version and rev are of it.
+    """
 
     item: str | None
     outcome: Outcome
@@ -129,22 +195,26 @@ class ChangeOutcome(Struct, frozen=True, omit_defaults=True):
     field: str | None = None
     zh: str | None = None
     en: str | None = None
+    linked: UUID | None = None
 
 
 class Receipt(Struct, frozen=True, omit_defaults=True):
     """The durable answer to a change set; the same however often the set arrives.
 
     `status`: `decided` (see `outcomes`), `rejected` (unreadable as a whole), `quarantined` (kept whole, not applied),
-    `forked` (this number was used for other bytes).
+    `void` (the device sent the number without its changes), `forked` (this number was used for other bytes).
     """
 
     no: int
     hash: str
-    status: Literal["decided", "rejected", "quarantined", "forked"]
+    status: Literal["decided", "rejected", "quarantined", "void", "forked"]
     outcomes: list[ChangeOutcome] = []
     code: str | None = None
     zh: str | None = None
     en: str | None = None
+
+
+PhotoState = Literal["declared", "uploading", "stored", "verified", "refused"]
 
 
 class EvidenceState(Struct, frozen=True):
@@ -153,7 +223,7 @@ class EvidenceState(Struct, frozen=True):
     sha256: str
     size: int
     role: Literal["report", "close"]
-    state: Literal["declared", "uploading", "stored", "verified", "refused"]
+    state: PhotoState
 
 
 class ReviewView(Struct, frozen=True, omit_defaults=True):
@@ -178,7 +248,7 @@ class CaseView(Struct, frozen=True, omit_defaults=True):
 
 
 class ItemBody(Struct, frozen=True, omit_defaults=True):
-    """An item as a device holds it. The grid is its opaque id; `code` is the label it bears now."""
+    """An item as devices hold it and offices read it. The grid is its opaque id; `code` is the label it bears now."""
 
     id: UUID
     type: str
@@ -196,6 +266,26 @@ class ItemBody(Struct, frozen=True, omit_defaults=True):
     evidence: list[EvidenceState] = []
 
 
+class EntryItem(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What an entry tells of an item; with the entry's own id, version, rev and touch it is an `ItemBody`.
+
+    `photos`: the states of the photos that the form lists, in its order; left out while all are `declared`. `evidence`:
+    photos of the item that its form does not list.
+    """
+
+    type: str
+    urgency: str
+    fields: dict[str, Any]
+    received_at: datetime
+    grid: UUID | None
+    code: str | None
+    author: UUID
+    case: CaseView | None = None
+    review: ReviewView | None = None
+    photos: list[PhotoState] = []
+    evidence: list[EvidenceState] = []
+
+
 class NoticeBody(Struct, frozen=True, omit_defaults=True):
     """A to-do, a parked change or a notice in one user's own stream."""
 
@@ -210,31 +300,50 @@ class NoticeBody(Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-class Entry(Struct, frozen=True, omit_defaults=True):
-    """One feed entry. Without a body it is an absence: the object is no longer in this stream."""
+class Entry(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One feed entry. Without a body it is an absence: the object is no longer in this stream.
+
+    `erased`: it is nowhere any more, and the device forgets all that it has of it.
+    """
 
     position: int
     kind: FeedKind
     id: UUID
     version: int
-    rev: str
+    rev: Bits64
     touch: int
-    item: ItemBody | None = None
+    item: EntryItem | None = None
     notice: NoticeBody | None = None
+    erased: bool = False
+
+
+class Repaired(Struct, frozen=True, omit_defaults=True):
+    """The server's side of a comparison, as of the page's head.
+
+    `finer`: buckets that differ and hold much, as the 16 digests within them. `hashes`: buckets that differ, as the
+    8-byte hashes of all their entries one after the other; the key is the bucket, or for a part of one
+    `256 + 16 * bucket + part`. `entries`: those that the device wanted, as far as they are there and fit.
+    """
+
+    finer: dict[int, bytes] = {}
+    hashes: dict[int, bytes] = {}
+    entries: list[Entry] = []
 
 
 class StreamPage(Struct, frozen=True, omit_defaults=True):
     """What a stream holds after the cursor. `digest` is given only where `more` is false.
 
-    `reset`: the cursor could not be used and this page begins again from zero.
+    `reset`: the cursor could not be used; `cursor` is the head, and what the device holds is to be compared with
+    `digest` and repaired where it differs.
     """
 
     stream: str
     entries: list[Entry]
     cursor: Cursor
     more: bool = False
-    digest: str | None = None
+    digest: Bits64 | None = None
     reset: bool = False
+    repaired: Repaired | None = None
 
 
 class Directive(Struct, frozen=True):
@@ -245,7 +354,10 @@ class Directive(Struct, frozen=True):
 
 
 class ExchangeAnswer(Struct, frozen=True, omit_defaults=True):
-    """`expected` is the next number the server waits for. `mark` is given when nothing more is to be pulled."""
+    """`expected` is the next number the server waits for. `mark` is given when nothing more is to be pulled.
+
+    `withheld`: the code of why no streams are given although sets are taken.
+    """
 
     epoch: str
     now: datetime
@@ -260,3 +372,4 @@ class ExchangeAnswer(Struct, frozen=True, omit_defaults=True):
     directives: list[Directive] = []
     more: bool = False
     mark: str | None = None
+    withheld: str | None = None

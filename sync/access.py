@@ -16,7 +16,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from schemas.item_type import ItemType
+from schemas.item_type import ItemType, Stream
+from sync.items import class_stream
 
 FIELD_ROLES = frozenset({"grid_worker", "grid_chief"})
 PART_TIME = "part_time_worker"
@@ -31,6 +32,16 @@ OFFICE_TIERS = {
 }
 OFFICE_DEPARTMENTS = {"community": "shequ", "street": "jiedao"}
 """The offices are departments too: a case that is dispatched to one is in the hands of its own people."""
+
+_RECORD_TEAM = AREA_READERS | {"grid_workers", "grid_chief", "routed_department"}
+_EVENT_TEAM = _RECORD_TEAM | {"author"}
+_TEAMS = {
+    ("record", False): _RECORD_TEAM,
+    ("record", True): _RECORD_TEAM - {"dispatcher"},
+    ("event", False): _EVENT_TEAM,
+    ("event", True): _EVENT_TEAM - {"dispatcher"},
+}
+"""Who reads an item of the audience `grid`, by kind and whether its cases go past the desk."""
 
 _TIERS = {4: "city", 6: "county", 9: "street", 12: "community"}
 
@@ -66,7 +77,7 @@ class Organisation(Struct, frozen=True):
         return tier_of(self.division)
 
 
-class ItemFacts(Struct, frozen=True, kw_only=True):
+class ItemFacts(Struct, frozen=True, kw_only=True, gc=False):
     """What access depends on.
 
     Without a grid (a territory conflict) `grid_code` is the prefix that is known, or empty.
@@ -144,13 +155,17 @@ def reaches(reach: Reach, facts: ItemFacts) -> bool:
 
 def device_streams(user_id: UUID, assignments: Iterable[Assignment]) -> list[str]:
     """The keys of the streams on a user's phone: his own, and those of the grids he works in or leads."""
-    keys = {f"own/{user_id}"}
+    keys = {class_stream(stream_class, grid_id) for stream_class, grid_id in grid_streams(assignments)}
+    return sorted({f"own/{user_id}", *keys})
+
+
+def grid_streams(assignments: Iterable[Assignment]) -> Iterator[tuple[Stream, UUID]]:
+    """The streams on a phone by class and grid, but for its user's own."""
     for held in assignments:
         if held.role in FIELD_ROLES and held.grid_id is not None:
-            keys.add(f"grid/{held.grid_id}")
+            yield "grid", held.grid_id
         if held.role == "grid_chief" and held.grid_id is not None:
-            keys.add(f"restricted/{held.grid_id}")
-    return sorted(keys)
+            yield "grid_restricted", held.grid_id
 
 
 def write_refusal(
@@ -164,14 +179,16 @@ def write_refusal(
 
     Records are written in assigned grids only. Events are reported anywhere in the worker's county and
     corrected by their author or by the grid's team; part-time workers report and correct what `report_only`
-    opens to them.
+    opens to them. What has no grid yet is its author's alone.
     """
     if operation == "delete" and item_type.kind == "event":
         return "delete_not_allowed"
     writers = [held for held in assignments if _may_write_type(held, item_type)]
     if not writers:
         return "role_may_not_write"
-    if item_type.kind == "record":
+    if facts.grid_id is None and operation != "create":
+        allowed = user_id == facts.author_id
+    elif item_type.kind == "record":
         allowed = facts.grid_id is not None and any(held.grid_id == facts.grid_id for held in writers)
     elif operation == "create":
         allowed = any(_same_county(held, facts) for held in writers)
@@ -180,6 +197,25 @@ def write_refusal(
             held.role in FIELD_ROLES and may_read(user_id, (held,), facts, item_type) for held in writers
         )
     return None if allowed else "out_of_scope"
+
+
+def parking_refusal(
+    assignments: Iterable[Assignment], grid_codes: Iterable[str], item_type: ItemType
+) -> WriteRefusal | None:
+    """Why a device may not create an item whose grid a person is to tell; None if it may.
+
+    `grid_codes`: where it may lie, as far as that is known. Its author writes somewhere in one of their counties.
+    """
+    writers = [held for held in assignments if _may_write_type(held, item_type)]
+    if not writers:
+        return "role_may_not_write"
+    counties = {code[:6] for code in grid_codes}
+    return None if not counties or counties & set(counties_of(writers)) else "out_of_scope"
+
+
+def counties_of(assignments: Iterable[Assignment]) -> tuple[str, ...]:
+    """The counties that these lie in, as the first 6 digits of their codes."""
+    return tuple(sorted({held.division[:6] for held in assignments if held.division}))
 
 
 def may_hold(item_type: ItemType, department: str) -> bool:
@@ -212,10 +248,7 @@ def readers_of(item_type: ItemType) -> frozenset[str]:
     """The reader codes of a type; the audience `grid` is written out as its rule says it."""
     if item_type.audience == "need_to_know":
         return frozenset(item_type.readers)
-    team = {"grid_workers", "grid_chief", *AREA_READERS, "routed_department"}
-    if item_type.kind == "event":
-        team.add("author")
-    return frozenset(team - {"dispatcher"} if item_type.dispatch_by == "direct" else team)
+    return _TEAMS[item_type.kind, item_type.dispatch_by == "direct"]
 
 
 def _reading_departments(item_type: ItemType, readers: frozenset[str]) -> frozenset[str]:
@@ -258,7 +291,8 @@ def _area_reach(held: Assignment, readers: frozenset[str]) -> Iterator[Reach]:
 def _department_reach(held: Assignment, item_type: ItemType, readers: frozenset[str]) -> Iterator[Reach]:
     """A department reads where it leads, assists or is named, in its own area; a holder what it holds.
 
-    A higher organisation of a department reads what the lower ones hold.
+    A higher organisation of a department reads what the lower ones hold. What a department may hold, it reads while it
+    does, wherever that lies: a county's office also holds what comes from a statistical zone.
     """
     department = department_of(held)
     if department is None or held.division is None:
@@ -266,7 +300,7 @@ def _department_reach(held: Assignment, item_type: ItemType, readers: frozenset[
     prefix = division_prefix(held.division)
     if held.role == "department_handler" and department in _reading_departments(item_type, readers):
         yield Reach(division_prefix=prefix)
-    if "routed_department" in readers and may_hold(item_type, department):
+    if may_hold(item_type, department):
         yield Reach(department=department, organisation_prefix=prefix)
 
 

@@ -1,6 +1,5 @@
 """What a case is, what an actor brings to it, and what the world says at that instant."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from msgspec import Struct
 
 from schemas.catalogue import Catalogue
 from schemas.item_type import ItemType
-from sync.access import Organisation, division_prefix
+from sync.access import Organisation
 from sync.case_table import UNHANDLED, CaseStatus
 from sync.rules import photos_needed
 
@@ -98,16 +97,6 @@ def photo_needs(item_type: ItemType, urgency: str, fixed_on_site: bool = False) 
     report = photos_needed(item_type, urgency, fixed_on_site, "report")
     follow = item_type.photo.follow_min if item_type.photo.may_follow else 0
     return PhotoNeeds(max(report, follow), photos_needed(item_type, urgency, fixed_on_site, "close"))
-
-
-def route(organisations: Iterable[Organisation], department: str, grid_code: str) -> Organisation | None:
-    """The organisation of a department that is nearest up the tree from a grid."""
-    above = [
-        one
-        for one in organisations
-        if one.department == department and grid_code.startswith(division_prefix(one.division))
-    ]
-    return max(above, key=lambda one: len(division_prefix(one.division)), default=None)
 
 
 def overdue(case: CaseState, now: datetime) -> tuple[str, ...]:

@@ -97,6 +97,20 @@ def transition(
     return late_transition(case.state) if line is None else _take(case, line, actor, circumstances, given)
 
 
+def leads_to(action: str, state: str) -> str | None:
+    """The state that an action leads to from a state; None where it stays, or a request or a hold says which."""
+    line = _LINES.get((action, state))  # pyright: ignore[reportArgumentType, reportCallIssue] any text may be asked
+    return line.to_state if line else None
+
+
+def may_take(case: CaseState, action: str, state: str, actor: Actor, catalogue: Catalogue) -> bool | None:
+    """Whether who acts may take this action from this state of the case; None where no such action leaves it."""
+    line = _LINES.get((action, state))  # pyright: ignore[reportArgumentType, reportCallIssue] any text may be asked
+    if line is None:
+        return None
+    return _may_act(case, actor, exits_of(catalogue)[line.exit_code].by if line.exit_code else line.roles)
+
+
 def _take(
     case: CaseState, line: Transition, actor: Actor, circumstances: Circumstances, given: Given
 ) -> CaseState | Refusal:

@@ -7,7 +7,7 @@ series), with which map services agree to about a metre. It has no closed invers
 """
 
 from collections.abc import Callable
-from math import asin, atan2, cos, hypot, isfinite, pi, radians, sin, sqrt
+from math import asin, atan2, cos, hypot, pi, radians, sin, sqrt
 from typing import Final, Literal
 
 Crs = Literal["wgs84", "gcj02", "bd09"]
@@ -43,7 +43,7 @@ def to_wgs84(lon: float, lat: float, crs: Crs) -> LonLat:
 
 def check_bounds(lon: float, lat: float) -> None:
     """Raise `CoordinateError` unless both are finite, |lon| <= 180 and |lat| <= 90."""
-    if not (isfinite(lon) and isfinite(lat) and abs(lon) <= 180.0 and abs(lat) <= 90.0):
+    if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
         raise CoordinateError("longitude must be within -180..180 and latitude within -90..90")
 
 

@@ -8,11 +8,12 @@ and then `b` is adding `a + b`. An instant outside working hours counts from the
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from schemas.catalogue import Calendar, Catalogue, PublicHolidays
+from schemas.catalogue import Calendar, Catalogue, HolidayYear, PublicHolidays
 from schemas.item_type import Hours, ItemType
 
 ALWAYS = "always"
@@ -77,12 +78,10 @@ def deadlines(
     accepting = catalogue.calendars[accept_calendar]
     handling = handling_calendar(item_type, urgency, catalogue)
     holidays = catalogue.public_holidays
-    counted = (
-        _due(received_at, accept, urgency, accepting, holidays),
-        _due(dispatched_at, item_type.respond_hours, urgency, handling, holidays),
-        _due(received_at, item_type.handle_hours, urgency, handling, holidays),
-    )
-    return Deadlines(*(due for due, _ in counted), year_flagged=any(flag for _, flag in counted))
+    accept_by, one = _due(received_at, accept, urgency, accepting, holidays)
+    respond_by, two = _due(dispatched_at, item_type.respond_hours, urgency, handling, holidays)
+    handle_by, three = _due(received_at, item_type.handle_hours, urgency, handling, holidays)
+    return Deadlines(accept_by, respond_by, handle_by, year_flagged=one or two or three)
 
 
 def resumed(
@@ -118,7 +117,15 @@ def _due(
 ) -> tuple[datetime | None, bool]:
     if start is None or hours is None or urgency not in hours:
         return None, False
-    due = add_working(start, hours[urgency], calendar, holidays)
+    return _counted(start, hours[urgency], calendar, holidays)
+
+
+@lru_cache(maxsize=256)
+def _counted(
+    start: datetime, hours: WorkingHours, calendar: Calendar, holidays: PublicHolidays
+) -> tuple[datetime, bool]:
+    """Of the events that one set brings many are due after the same time."""
+    due = add_working(start, hours, calendar, holidays)
     return due, unpublished_year(start, due, calendar, holidays)
 
 
@@ -136,20 +143,26 @@ def _spans(start: datetime, calendar: Calendar, holidays: PublicHolidays) -> Ite
         raise ValueError("a start without a time zone has no place on a calendar")
     if not calendar.weekdays or not calendar.hours:
         return
-    zone = ZoneInfo(calendar.timezone)
-    day = start.astimezone(zone).date()
+    day = start.astimezone(ZoneInfo(calendar.timezone)).date()
     while day < date.max:
-        if _is_workday(day, calendar, holidays):
-            for opens, closes in calendar.hours:
-                span = _instant(day, opens, zone), _instant(day, closes, zone)
-                if span[1] >= start:
-                    yield span
+        year = holidays.years.get(str(day.year)) if calendar.public_holidays else None
+        for span in _spans_of_day(day, calendar, year):
+            if span[1] >= start:
+                yield span
         day += _DAY
 
 
-def _is_workday(day: date, calendar: Calendar, holidays: PublicHolidays) -> bool:
+@lru_cache(maxsize=4096)
+def _spans_of_day(day: date, calendar: Calendar, year: HolidayYear | None) -> tuple[tuple[datetime, datetime], ...]:
+    """The same days are asked about by every event of a season."""
+    if not _is_workday(day, calendar, year):
+        return ()
+    zone = ZoneInfo(calendar.timezone)
+    return tuple((_instant(day, opens, zone), _instant(day, closes, zone)) for opens, closes in calendar.hours)
+
+
+def _is_workday(day: date, calendar: Calendar, year: HolidayYear | None) -> bool:
     usual = day.isoweekday() in calendar.weekdays
-    year = holidays.years.get(str(day.year)) if calendar.public_holidays else None
     if year is None:
         return usual
     text = day.isoformat()

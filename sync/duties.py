@@ -1,6 +1,6 @@
 """Who acts: which person reviews a submission at a level, and in what capacity a person works on a case."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from sync.access import (
     may_read,
     readers_of,
     tier_of,
+    write_refusal,
 )
 
 _LADDER = (("grid_chief", "grid"), *OFFICE_TIERS.items())
@@ -51,8 +52,8 @@ def review_steps(
     A step whose reader wrote the item himself goes to the next tier up that may read the type. Where there is
     no such tier the step stays, and another person of the same office takes it.
     """
-    written_by = tuple(authors)
-    return tuple(_raised(step, written_by, facts, item_type, departments) for step in steps)
+    held = [one for assignments in authors for one in assignments]
+    return tuple([_raised(step, held, facts, item_type, departments) for step in steps])
 
 
 def case_actor(user_id: UUID, assignments: Iterable[Assignment], facts: ItemFacts, item_type: ItemType) -> Actor:
@@ -75,15 +76,27 @@ def case_actor(user_id: UUID, assignments: Iterable[Assignment], facts: ItemFact
     return Actor(user_id, frozenset(roles), frozenset(organisations))
 
 
+def first_to_correct(
+    candidates: Iterable[tuple[UUID, tuple[Assignment, ...]]], facts: ItemFacts, item_type: ItemType
+) -> UUID | None:
+    """The first of these people, given with what they are assigned to now, who may correct an item."""
+    may = (
+        user_id
+        for user_id, assignments in candidates
+        if write_refusal(user_id, assignments, facts, item_type, "update") is None
+    )
+    return next(may, None)
+
+
 def _reviews(held: Assignment, facts: ItemFacts, item_type: ItemType, step: ReviewStep) -> bool:
     if step.by == "grid_chief":
         return held.role == "grid_chief" and facts.grid_id is not None and held.grid_id == facts.grid_id
-    if held.division is None or tier_of(held.division) != step.tier or not _covers(held, facts):
-        return False
     if step.by in OFFICE_TIERS:
-        return held.role == step.by
-    department = _department_named(step, item_type)
-    return held.role == "department_handler" and department is not None and held.department == department
+        in_office = held.role == step.by
+    else:
+        named = _department_named(step, item_type) if held.role == "department_handler" else None
+        in_office = named is not None and held.department == named
+    return in_office and held.division is not None and tier_of(held.division) == step.tier and _covers(held, facts)
 
 
 def _department_named(step: ReviewStep, item_type: ItemType) -> str | None:
@@ -94,12 +107,12 @@ def _department_named(step: ReviewStep, item_type: ItemType) -> str | None:
 
 def _raised(
     step: ReviewStep,
-    authors: tuple[tuple[Assignment, ...], ...],
+    held: Sequence[Assignment],
     facts: ItemFacts,
     item_type: ItemType,
     departments: Mapping[str, Department],
 ) -> ReviewStep:
-    while any(may_review(assignments, facts, item_type, step) for assignments in authors):
+    while may_review(held, facts, item_type, step):
         higher = _next_tier(step, item_type, departments)
         if higher is None:
             break
@@ -111,11 +124,13 @@ def _next_tier(step: ReviewStep, item_type: ItemType, departments: Mapping[str, 
     above = _TIER_ORDER[_TIER_ORDER.index(step.tier) + 1 :]
     department = _department_named(step, item_type)
     if department is not None:
-        ladder = [(step.by, tier) for tier in above if tier in departments[department].tiers]
+        tiers = departments[department].tiers
+        ladder = ((step.by, tier) for tier in above if tier in tiers)
     else:
         readers = readers_of(item_type)
-        ladder = [(by, tier) for by, tier in _LADDER if tier in above and by in readers]
-    return next((ReviewStep(level=step.level, by=by, tier=tier) for by, tier in ladder), None)
+        ladder = ((by, tier) for by, tier in _LADDER if tier in above and by in readers)
+    by, tier = next(ladder, (None, None))
+    return ReviewStep(level=step.level, by=by, tier=tier) if by and tier else None
 
 
 def _covers(held: Assignment, facts: ItemFacts) -> bool:

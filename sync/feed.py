@@ -20,10 +20,10 @@ _BITS = 1 << 64
 def entry_hash(object_id: UUID, version: int, rev: int, touch: int) -> int:
     """The unsigned 64-bit hash of one present feed entry.
 
-    First 8 bytes, big-endian, of SHA-256 over: 16 bytes of the id, `version` as u32, `rev` as u64, `touch`
-    as u32, each big-endian.
+    First 8 bytes, big-endian, of SHA-256 over: 16 bytes of the id, then `version`, `rev` and `touch` as u64, each
+    big-endian.
     """
-    packed = object_id.bytes + pack(">IQI", version, rev, touch)
+    packed = object_id.bytes + pack(">QQQ", version, rev, touch)
     return int.from_bytes(sha256(packed).digest()[:8], "big")
 
 
@@ -52,12 +52,12 @@ def unsigned64(value: int) -> int:
     return value % _BITS
 
 
-def make_mark(epoch: str, positions: Mapping[str, int]) -> str:
-    """One small text that stands for all positions of a device: 27 URL-safe characters.
+def make_mark(epoch: str, positions: Mapping[str, int], directives: Iterable[UUID] = ()) -> str:
+    """One small text that stands for all that a device was told: 27 URL-safe characters.
 
-    It holds a fingerprint of the epoch and the set of stream keys, and the sum of the positions. Positions
-    only grow and never exceed the heads, so for one set of streams equal sums mean equal positions.
+    It holds a fingerprint of the epoch, the set of stream keys and the directives that are open, and the sum of the
+    positions. Positions only grow and never exceed the heads, so for one set of streams equal sums mean equal ones.
     """
-    named = "\n".join([epoch, *sorted(positions)])
+    named = "\n".join([epoch, *sorted(positions), *sorted(map(str, directives))])
     fingerprint = sha256(named.encode()).digest()[:12]
     return urlsafe_b64encode(fingerprint + pack(">Q", sum(positions.values()))).rstrip(b"=").decode()

@@ -2,7 +2,8 @@
 
 JSON form: the first line is the header, each further line one change set, and every line of a set ends in a
 newline, so that a body cut anywhere is never taken for one with a shorter set. MessagePack form: one map with
-the sets as binaries. A set is encoded once and its bytes are opaque here; `decode_set` reads them.
+the sets as binaries. A set is encoded once and its bytes are opaque here; `decode_set` reads them. An answer in
+MessagePack spells ids, `Bits64` and some values of forms in bytes, see `sync.packing`; decoded it is as in JSON.
 
 Reading never raises anything but `Unreadable`, whatever the bytes are.
 """
@@ -10,20 +11,24 @@ Reading never raises anything but `Unreadable`, whatever the bytes are.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain
 from math import isfinite
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, NoReturn, TypeVar
 
 import msgspec
 
 from schemas.wire import (
     Change,
     ChangeSet,
+    Entry,
     ExchangeAnswer,
     ExchangeRequest,
     PackedExchangeRequest,
 )
+from sync.packing import read_bits, to_bytes, to_text, unpacked
 
 Form = Literal["json", "msgpack"]
 Decoded = TypeVar("Decoded")
@@ -33,6 +38,15 @@ _MAX_INT = 2**63 - 1
 _STREAM_KEY = re.compile(r"[\x21-\x7e]{1,80}")
 _WHERE = re.compile(r" - at `(\$[^`]*)`$")
 _ENCODERS = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
+_DECODERS: dict[tuple[str, type], Any] = {
+    (form, kind): decoder(kind, dec_hook=read_bits)
+    for form, decoder in (("json", msgspec.json.Decoder), ("msgpack", msgspec.msgpack.Decoder))
+    for kind in (Change, ChangeSet, ExchangeAnswer, ExchangeRequest, PackedExchangeRequest)
+}
+_ANSWERS = {
+    "json": msgspec.json.Encoder(enc_hook=to_text),
+    "msgpack": msgspec.msgpack.Encoder(enc_hook=to_bytes, uuid_format="bytes"),
+}
 
 
 class Unreadable(Exception):
@@ -74,17 +88,30 @@ def decode_request(body: bytes, form: Form) -> tuple[ExchangeRequest, list[bytes
     _check_time(request.clock.wall, "request", "$.clock.wall")
     if not all(_STREAM_KEY.fullmatch(key) for key in request.cursors):
         raise Unreadable("request_malformed", "$.cursors")
+    if not all(_STREAM_KEY.fullmatch(key) for key in request.repairs):
+        raise Unreadable("request_malformed", "$.repairs")
     return request, sets
 
 
 def encode_answer(answer: ExchangeAnswer, form: Form) -> bytes:
-    """The body of an answer in the form that the device asked for."""
-    return _ENCODERS[form].encode(answer)
+    """The body of an answer in the form that the device asked for; entries may be there as `encode_entry` made them."""
+    return _ANSWERS[form].encode(answer)
+
+
+def encode_entry(entry: Entry, form: Form) -> msgspec.Raw:
+    """One entry as it is put into an answer of that form; for MessagePack its item's fields are `packed`."""
+    return msgspec.Raw(_ANSWERS[form].encode(entry))
 
 
 def decode_answer(body: bytes, form: Form) -> ExchangeAnswer:
     """The answer in these bytes; Unreadable `answer_…` where they were cut or changed on the way."""
-    return _decode(body, form, ExchangeAnswer, "answer")
+    answer = _decode(body, form, ExchangeAnswer, "answer")
+    if form == "msgpack":
+        repaired = (entry for page in answer.streams if page.repaired for entry in page.repaired.entries)
+        for entry in chain(repaired, *(page.entries for page in answer.streams)):
+            if entry.item is not None:
+                entry.item.fields.update(unpacked(entry.item.fields))
+    return answer
 
 
 def set_form(raw: bytes) -> Form:
@@ -104,7 +131,10 @@ def encode_change(change: Change, form: Form) -> msgspec.Raw:
 
 def decode_set(raw: bytes) -> ChangeSet:
     """The set in these bytes with its changes still opaque; Unreadable `set_…`."""
-    return _decode(raw, set_form(raw), ChangeSet, "set")
+    change_set = _decode(raw, set_form(raw), ChangeSet, "set")
+    if bool(change_set.changes) == bool(change_set.void):
+        raise Unreadable("set_malformed", "$.changes")
+    return change_set
 
 
 def decode_change(raw: msgspec.Raw, form: Form) -> Change:
@@ -118,7 +148,7 @@ def decode_change(raw: msgspec.Raw, form: Form) -> Change:
     position = change.capture.position
     if position is not None and position.fixed_at is not None:
         _check_time(position.fixed_at, "change", "$.capture.position.fixed_at")
-    _check_values(change.fields)
+    _check_values(change.fields.values(), _joined(change.fields))
     return change
 
 
@@ -132,9 +162,8 @@ def _header_fields(request: ExchangeRequest) -> dict[str, Any]:
 
 
 def _decode(raw: bytes | msgspec.Raw, form: Form, kind: type[Decoded], what: str) -> Decoded:
-    decode = msgspec.json.decode if form == "json" else msgspec.msgpack.decode
     try:
-        return decode(raw, type=kind)
+        return _DECODERS[form, kind].decode(raw)
     except RecursionError:
         raise Unreadable(f"{what}_too_deep") from None
     except UnicodeError:
@@ -160,34 +189,39 @@ def _check_time(time: datetime, what: str, where: str) -> None:
         raise Unreadable(f"{what}_malformed", where)
 
 
-def _check_values(fields: dict[str, Any]) -> None:
-    level: list[Any] = [fields]
-    for _ in range(MAX_DEPTH):
-        level = [inner for value in level for inner in _inner_values(value)]
-        if not level:
-            return
-    raise Unreadable("change_too_deep", "$.fields")
+def _check_values(values: Iterable[Any], keys: str = "", levels: int = MAX_DEPTH) -> None:
+    """Text without NUL, finite numbers within 64 bits, string keys, at most so many levels."""
+    if not levels:
+        _refuse("too_deep")
+    if "\0" in keys:
+        _refuse("text_invalid")
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if "\0" in value:
+                _refuse("text_invalid")
+        elif kind is dict:
+            _check_values(value.values(), _joined(value), levels - 1)
+        elif kind is list:
+            _check_values(value, "", levels - 1)
+        elif kind is int or kind is float:
+            _check_number(value)
+        elif value is not None and kind is not bool:
+            _refuse("malformed")
 
 
-def _inner_values(value: Any) -> list[Any]:
-    """What a value contains; a value that contains nothing is checked here."""
-    if isinstance(value, dict):
-        values = cast("dict[Any, Any]", value)
-        return [*values.keys(), *values.values()] if _all_text(values) else _refuse("malformed")
-    if isinstance(value, list):
-        return cast("list[Any]", value)
-    if isinstance(value, str):
-        return _refuse("text_invalid") if "\0" in value else []
-    if isinstance(value, float) and not isfinite(value):
-        return _refuse("number_invalid")
-    if isinstance(value, int) and not -_MAX_INT <= value <= _MAX_INT:
-        return _refuse("number_invalid")
-    return [] if value is None or isinstance(value, (bool, int, float)) else _refuse("malformed")
+def _check_number(number: float) -> None:
+    if not (isfinite(number) if isinstance(number, float) else -_MAX_INT <= number <= _MAX_INT):
+        _refuse("number_invalid")
 
 
-def _all_text(values: dict[Any, Any]) -> bool:
-    return all(isinstance(key, str) for key in values)
+def _joined(keys: Iterable[Any]) -> str:
+    """All keys of a map at once."""
+    try:
+        return "".join(keys)
+    except TypeError:
+        _refuse("malformed")
 
 
-def _refuse(wrong: str) -> list[Any]:
+def _refuse(wrong: str) -> NoReturn:
     raise Unreadable(f"change_{wrong}", "$.fields")

@@ -7,6 +7,7 @@ settles is left to a person.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import dropwhile
 from typing import Any
 from uuid import UUID
 
@@ -103,8 +104,13 @@ def _union(server: list[Any], incoming: list[Any]) -> list[Any]:
 
 
 def _append(overlap: Overlap) -> str:
-    """Both texts: the server's, then what the incoming one has beyond the common base."""
+    """Both texts: the server's, then what the incoming one has beyond the common base.
+
+    Of a device's unsent edits of one text each brings along what those before it added, which by then stands there:
+    lines that do are not added again.
+    """
     base, server, incoming = overlap.base or "", overlap.server, overlap.incoming
     addition = incoming[len(base) :] if base and incoming.startswith(base) else incoming
-    addition = addition.strip("\n")
-    return server if addition in server else f"{server}\n{addition}"
+    told = set(server.split("\n"))
+    fresh = "\n".join(dropwhile(told.__contains__, addition.strip("\n").split("\n")))
+    return server if fresh in server else f"{server}\n{fresh}"

@@ -2,50 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
+from msgspec import Struct, ValidationError, convert, to_builtins
+
 from schemas.forms import CompiledType
+from schemas.item_type import GridSource
 from schemas.wire import Change
+from sync.crosswalk import Fault
 from sync.items import Fields
+from sync.rebase import Rebase, derivation, read_claim, settle
 from sync.registry import Registry
-from sync.territory import Fix, decide_territory
+from sync.territory import Fix, Sighting
+
+PlaceFault = Fault | Literal["border", "untold"]
+PlacingKind = Literal["code", "territory"]
+
+Fixes = dict[GridSource, Fix]
+"""By source, the position that it has: the item's own point, and where its author stood."""
+
+
+class UnsettledCode(Struct, frozen=True, kw_only=True):
+    """The code of an item that no source placed: why it decides nothing, and the current grids it may stand for.
+
+    `code`: empty where none was given; then `fault` is `border` for a position too near to one, else `untold`.
+    `department`: whose legacy code it is; None for a unified one. `counties`: the first 6 digits of where its author
+    worked when he wrote it, which is all that is known of its place without a candidate.
+    """
+
+    code: str
+    fault: PlaceFault
+    candidates: tuple[UUID, ...] = ()
+    department: str | None = None
+    counties: tuple[str, ...] = ()
+
+
+class Placement(Struct, frozen=True, gc=False):
+    """The grid and how it was found, as plain values to be stored; without a grid what a person has to settle.
+
+    `kind`: of the conflict that this makes: about a code that says nothing, or about where an understood one leads.
+    `rebased`: the lineage changed the territory.
+    """
+
+    grid_id: UUID | None
+    derivation: dict[str, Any]
+    unsettled: UnsettledCode | None = None
+    kind: PlacingKind = "code"
+    rebased: bool = False
 
 
 def place(
     change: Change,
     compiled: CompiledType,
-    fields: Fields,
-    reference_grid: Callable[[str], UUID | None],
+    fixes: Fixes,
+    reference_grid: UUID | None,
     registry: Registry,
-) -> tuple[UUID | None, dict[str, Any] | None]:
-    """The grid and how it was found, as plain values to be stored; (None, None) if no source decides."""
-    field_of = {source.source: source.field for source in compiled.type.territory_from if source.field}
-    point = fields.get(field_of.get("point", ""))
-    target = fields.get(field_of.get("reference", ""))
-    territory = decide_territory(
-        [source.source for source in compiled.type.territory_from],
-        point=_fix(point) if point else None,
-        reference_grid=reference_grid(target) if target else None,
-        capture=_capture(change),
-        claimed_grid=registry.by_code.get(change.grid or ""),
-        index=registry.index,
+    captured_at: datetime,
+    version: int,
+    sighting: Sighting | None = None,
+) -> Placement:
+    """Ask the sources in the catalogue's order. A legacy code is read by the day of the capture.
+
+    `reference_grid`: that of the item in the field of the source `reference`. `version`: of the registry that the
+    change was written by. `sighting`: the registry's index with positions that were measured beforehand.
+    """
+    asked = compiled.territory
+    rebase = settle(
+        asked,
+        read_claim(change.grid, change.legacy, version, captured_at, registry) if "claimed" in asked else None,
+        fixes=fixes,
+        reference_grid=reference_grid,
+        registry=registry,
+        sighting=sighting or Sighting(registry.index),
     )
-    if territory.grid_id is None:
-        return None, None
-    derivation = {
-        "registry": registry.version,
-        "source": territory.source,
-        "disagreeing": [{"source": one.source, "grid": str(one.grid_id)} for one in territory.disagreeing],
-    }
-    return territory.grid_id, derivation
+    told = to_builtins(derivation(rebase, registry))
+    if rebase.territory.grid_id is not None:
+        return Placement(rebase.territory.grid_id, told, rebased=rebase.rebased)
+    return Placement(None, told, _unsettled(rebase), _kind(rebase))
 
 
-def _fix(point: dict[str, Any]) -> Fix:
-    return Fix(point["lon"], point["lat"], point["crs"], point["accuracy"])
+def _unsettled(rebase: Rebase) -> UnsettledCode:
+    claim = rebase.claim
+    if claim is not None and claim.reading.fault is not None:
+        candidates, department = claim.reading.grids, claim.department
+        return UnsettledCode(code=claim.code, fault=claim.reading.fault, candidates=candidates, department=department)
+    reached = dict.fromkeys(one for finding in rebase.territory.findings for one in finding.candidates)
+    return UnsettledCode(code="", fault="border" if reached else "untold", candidates=tuple(reached))
 
 
-def _capture(change: Change) -> Fix | None:
-    position = change.capture.position
-    return Fix(position.lon, position.lat, position.crs, position.accuracy) if position else None
+def _kind(rebase: Rebase) -> PlacingKind:
+    claim = rebase.claim
+    return "territory" if claim is None or (claim.reading.path and not claim.department) else "code"
+
+
+def positions(change: Change, compiled: CompiledType, fields: Fields) -> Fixes:
+    """The positions that the type asks for, as far as they can be told from an unchecked form."""
+    fixes: Fixes = {}
+    point, position = fields.get(compiled.point_field), change.capture.position
+    if point is not None and (own := _unchecked(point)) is not None:
+        fixes["point"] = own
+    if position is not None and "capture" in compiled.territory:
+        fixes["capture"] = Fix(position.lon, position.lat, position.crs, position.accuracy)
+    return fixes
+
+
+def _unchecked(point: object) -> Fix | None:
+    try:
+        return convert(point, Fix)
+    except (ValidationError, UnicodeError):
+        return None  # no position at all: the form's own check says so

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from msgspec import Struct
 
-from sync.territory import GridIndex, Rings
+from sync.crosswalk import Crosswalk, CrosswalkRow, Reading
+from sync.grid_index import GridIndex, Rings
+from sync.lineage import Lineage
 
 
 class GridLabel(Struct, frozen=True):
@@ -24,14 +26,45 @@ class GridLabel(Struct, frozen=True):
 class Registry:
     """One registry version. Immutable."""
 
-    def __init__(self, version: int, labels: Sequence[GridLabel]) -> None:
-        """Index the current grids of this version."""
+    def __init__(
+        self,
+        version: int,
+        labels: Sequence[GridLabel],
+        lineage: Lineage | None = None,
+        crosswalk_rows: Iterable[CrosswalkRow] = (),
+    ) -> None:
+        """Index the current grids of this version, what they came from, and the legacy codes."""
+        ordered = sorted(labels, key=lambda label: label.code)
         self.version = version
-        self.labels = {label.id: label for label in labels}
-        self.by_code = {label.code: label.id for label in labels}
-        self.index = GridIndex([(label.id, label.code, label.outline) for label in labels])
+        self.labels = {label.id: label for label in ordered}
+        self.by_code = {label.code: label.id for label in ordered}
+        self.index = GridIndex([(label.id, label.code, label.outline) for label in ordered])
+        self.lineage = lineage or Lineage()
+        self.crosswalk = Crosswalk(crosswalk_rows, [(label.id, label.community) for label in ordered], self.lineage)
+
+    def read_code(self, code: str, version: int | None = None) -> Reading:
+        """What a unified code stands for that was written at a registry version, by default this: grids of today.
+
+        Of a grid that ended without a successor, or in a way that no step tells, the grids of its community are given.
+        """
+        written = self.version if version is None else version
+        if code in self.by_code and written >= self.version:
+            return Reading("one", (self.by_code[code],))
+        carried = self.lineage.carry_code(code, written)
+        if carried is None:
+            return Reading("one", (self.by_code[code],)) if code in self.by_code else Reading("unknown")
+        became = tuple(grid_id for grid_id in carried.grids if grid_id in self.labels)
+        if became:
+            return Reading("one" if len(became) == 1 else "several", became, carried.path)
+        of_community = (label.id for label in self.labels.values() if label.community == code[:12])
+        return Reading("retired", tuple(of_community), carried.path)
 
     def code(self, grid_id: UUID | None) -> str | None:
         """The code that a grid bears now."""
         label = self.labels.get(grid_id) if grid_id else None
         return label.code if label else None
+
+    def community(self, grid_id: UUID | None) -> str | None:
+        """The 12-digit code of the community that a grid lies in."""
+        label = self.labels.get(grid_id) if grid_id else None
+        return label.community if label else None

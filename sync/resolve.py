@@ -7,75 +7,24 @@ conflict opened, "server" means its present value. Undoing brings back exactly w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from schemas.forms import CompiledType, Fault
-from schemas.item_type import ItemType
 from schemas.wire import Capture, Change
-from sync.access import Assignment, Grant, reading_grants
-from sync.decisions import Reference, Revision
+from sync.decisions import PLACING_KINDS, HeldPlace, Reference, Revision
+from sync.disputes import Choice, Dispute, Frame, Settlement, Take, invalid, unfit
 from sync.items import Fields, ItemState, Past, revision_rev, without_nulls
-from sync.merge import Overlap, fields_at
-from sync.placing import place
+from sync.merge import fields_at
+from sync.placing import place, positions
 from sync.refusal import Refusal
 from sync.registry import Registry
-from sync.rules import apply_rules
-
-SETTLING_ROLES = frozenset({"grid_chief", "community", "street", "county_centre", "city_centre", "department_handler"})
-"""The roles that approve by the catalogue: who answers for an area's work settles what two people made of it."""
-
-_NOBODY = UUID(int=0)
-
-Side = Literal["server", "incoming"]
-Take = Literal["server", "incoming", "merge"]
-
-
-class Choice(Struct, frozen=True):
-    """What a person decided.
-
-    `server` keeps the item as it is, `incoming` takes the parked edit (or deletion), `merge` decides by field: a side
-    for each field in conflict, or a value of his own for any field of the form (None clears it).
-    """
-
-    take: Take
-    sides: Mapping[str, Side] = {}
-    values: Fields = {}
-
-
-class Dispute(Struct, frozen=True):
-    """A conflict as it is stored: its kind and, by field, what both sides made of the base."""
-
-    id: UUID
-    kind: str
-    overlaps: Mapping[str, Overlap]
-
-
-class Frame(Struct, frozen=True):
-    """What a revision may change of an item beside its fields."""
-
-    deleted: bool
-    urgency: str
-    grid_id: UUID | None
-
-    @classmethod
-    def of(cls, item: ItemState) -> Frame:
-        """That of an item."""
-        return cls(item.deleted, item.urgency, item.grid_id)
-
-
-class Settlement(Struct, frozen=True):
-    """What the derivation of a `resolve` revision remembers, so that it can be undone."""
-
-    conflict: UUID
-    take: Take
-    before: Frame
-    after: Frame
+from sync.rules import ruled_urgency
 
 
 class Context(Struct, frozen=True):
@@ -89,24 +38,14 @@ class Context(Struct, frozen=True):
     today: date
 
 
-def settling(assignments: Iterable[Assignment]) -> tuple[Assignment, ...]:
-    """Those assignments in whose name a person may settle conflicts."""
-    return tuple(held for held in assignments if held.role in SETTLING_ROLES)
-
-
-def settling_grants(assignments: Iterable[Assignment], item_types: Iterable[ItemType]) -> tuple[Grant, ...]:
-    """The items whose conflicts a person may see and settle, as data.
-
-    His role must reach the item by its place or by its case. Having written an item opens it for reading and gives no
-    say over what others made of it.
-    """
-    return reading_grants(_NOBODY, settling(assignments), item_types)
-
-
 def resolve(dispute: Dispute, item: ItemState, choice: Choice, context: Context) -> Revision | Refusal:
     """The revision that settles a conflict, or why this choice cannot stand."""
-    if (refusal := _unfit(dispute, choice)) is not None:
+    if (refusal := unfit(dispute, choice)) is not None:
         return refusal
+    if (refusal := _names_deleted(choice, context)) is not None:
+        return refusal
+    if dispute.holds_item and choice.take != "server":
+        return _take_in(dispute, item, choice, context)
     wanted = _wanted(dispute, item, choice)
     return _revise("resolve", item, wanted, _deleted_after(dispute, item, choice), item.urgency, context)
 
@@ -121,6 +60,8 @@ def undo(
     settlement: Settlement, version: int, item: ItemState, past: Sequence[Past], context: Context
 ) -> Revision | Refusal:
     """The revision that takes back the resolution that made `version`; `past` is the item's whole history."""
+    if settlement.before.grid_id is None and item.grid_id != settlement.after.grid_id:
+        return _too_late()
     changed = {key for one in past if one.version == version for key in one.fields}
     later = {key for one in past if one.version > version for key in one.fields}
     if changed & later or item.deleted != settlement.after.deleted:
@@ -133,13 +74,21 @@ def undo(
 
 
 def _moved_back(revision: Revision, settlement: Settlement, context: Context) -> Revision:
-    """The grid from before, unless the item was moved again or that grid is no longer current."""
+    """The grid from before, unless the item was moved again or that grid is no longer current.
+
+    Before its grid was told by a person, the item had none.
+    """
     former, moved_to = settlement.before.grid_id, settlement.after.grid_id
     stayed = revision.before is not None and revision.before.grid_id == moved_to
-    if former == moved_to or not stayed or context.registry.code(former) is None:
+    if former == moved_to or not stayed or (former is not None and context.registry.code(former) is None):
         return revision
     after = _signed(msgspec.structs.replace(revision.after, grid_id=former), context)
     return msgspec.structs.replace(revision, after=after, derivation={"source": "undo"})
+
+
+def repoint(op: str, item: ItemState, wanted: Fields, context: Context) -> Revision:
+    """The revision by which an item names another one in some fields; what else it says is not checked again."""
+    return _made(op, item, wanted, without_nulls(item.fields | wanted), item.deleted, item.urgency, context)
 
 
 def references_of(compiled: CompiledType, *sources: Mapping[str, Any]) -> set[UUID]:
@@ -154,37 +103,63 @@ def references_of(compiled: CompiledType, *sources: Mapping[str, Any]) -> set[UU
     return found
 
 
-def _unfit(dispute: Dispute, choice: Choice) -> Refusal | None:
-    """Why the choice does not answer the conflict: every field in it is to be decided, and nothing else by side."""
-    if choice.take != "merge":
-        if choice.sides or choice.values:
-            return _invalid("只有按栏合并才能逐栏指定。", "Only a merge decides field by field.")
-        return None
-    if dispute.kind == "delete_update":
-        return _invalid("删除只能采纳或不采纳,不能合并。", "A deletion is taken or not; it cannot be merged.")
-    if strange := sorted(choice.sides.keys() - dispute.overlaps.keys()):
-        named = ", ".join(strange)
-        return _invalid(f"这些栏没有冲突:{named}。", f"Not in conflict: {named}.", strange[0])
-    if left := sorted(dispute.overlaps.keys() - choice.sides.keys() - choice.values.keys()):
-        named = ", ".join(left)
-        return _invalid(f"请为每一栏作出选择:{named}。", f"Decide every field in conflict: {named}.", left[0])
+def _names_deleted(choice: Choice, context: Context) -> Refusal | None:
+    """A value of a person's own names no deleted item; the parked one may, for he sees what he keeps."""
+    for key in context.compiled.reference_fields:
+        target = _target(choice.values, key, context)
+        if target is not None and target.deleted:
+            return _reference_unknown(key, context)
     return None
+
+
+def _take_in(dispute: Dispute, item: ItemState, choice: Choice, context: Context) -> Revision | Refusal:
+    """What was held gets its grid: the one that a person names, the one it was to get, or that of what it refers to."""
+    revision = _revise("resolve", item, _wanted(dispute, item, choice), False, item.urgency, context)
+    if isinstance(revision, Refusal):
+        return revision
+    if dispute.kind in PLACING_KINDS:
+        grid_id, derivation = context.registry.by_code.get(choice.grid or ""), {"source": "person"}
+        if grid_id is None:
+            return invalid("没有使用此编码的现行网格。", "No current grid bears this code.", "grid")
+    else:
+        grid_id, derivation = _grid_of_held(dispute, revision, context)
+        if grid_id is None:
+            return invalid(
+                "无法确定事项所属网格;请先处理它所引用的事项,或不予采纳。",
+                "No grid can be told; settle what it refers to first, or drop it.",
+            )
+    own = item.in_own_stream or context.compiled.kind == "event"
+    after = _signed(msgspec.structs.replace(revision.after, grid_id=grid_id, in_own_stream=own), context)
+    return msgspec.structs.replace(revision, after=after, derivation=derivation)
+
+
+def _grid_of_held(dispute: Dispute, revision: Revision, context: Context) -> tuple[UUID | None, dict[str, Any] | None]:
+    if revision.after.grid_id is not None:
+        return revision.after.grid_id, revision.derivation
+    place = dispute.claim
+    if isinstance(place, HeldPlace) and place.grid and context.registry.code(place.grid) is not None:
+        return place.grid, {"source": "held"}
+    return _placed(revision.after, revision.after.fields, context)
 
 
 def _wanted(dispute: Dispute, item: ItemState, choice: Choice) -> Fields:
     """The values that the choice asks for, by field; those that stay are left out."""
-    if choice.take == "server" or dispute.kind == "delete_update":
+    if choice.take == "server" or dispute.deletes:
         return {}
     sides = choice.sides if choice.take == "merge" else dict.fromkeys(dispute.overlaps, "incoming")
-    taken = {key: dispute.overlaps[key].incoming for key, side in sides.items() if side == "incoming"}
-    return taken | dict(choice.values)
+    held = item.fields if dispute.holds_item else {}
+    incoming = {key: held.get(key, dispute.overlaps[key].incoming) for key, side in sides.items() if side == "incoming"}
+    cleared = {key: None for key, side in sides.items() if side == "server" and dispute.holds_item}
+    return incoming | cleared | dict(choice.values)
 
 
 def _deleted_after(dispute: Dispute, item: ItemState, choice: Choice) -> bool:
-    """An edit that is taken restores what was deleted; a deletion that is taken deletes."""
+    """An edit that is taken restores what was deleted; a deletion that is taken deletes, and what is dropped goes."""
     if choice.take == "server":
+        return item.deleted or dispute.holds_item
+    if dispute.step is not None:
         return item.deleted
-    return dispute.kind == "delete_update"
+    return dispute.deletes
 
 
 def _revise(
@@ -195,13 +170,19 @@ def _revise(
     fields = without_nulls(item.fields | changed)
     if (changed or item.deleted) and not deleted and (refusal := _faulty(changed, fields, context)) is not None:
         return refusal
+    return _made(op, item, changed, fields, deleted, urgency, context)
+
+
+def _made(
+    op: str, item: ItemState, changed: Fields, fields: Fields, deleted: bool, urgency: str, context: Context
+) -> Revision:
     grid_id, derivation = _place_again(item, changed, fields, context)
     after = msgspec.structs.replace(
         item,
         version=item.version + 1,
         fields=fields,
         deleted=deleted,
-        urgency=apply_rules(context.compiled.type, fields, urgency).urgency,
+        urgency=ruled_urgency(context.compiled.type, fields, urgency),
         grid_id=grid_id,
         in_own_stream=item.in_own_stream or (context.compiled.kind == "event" and grid_id != item.grid_id),
         updated_at=context.now,
@@ -214,13 +195,25 @@ def _faulty(changed: Fields, fields: Fields, context: Context) -> Refusal | None
     if faults:
         return _form_refusal(faults)
     for key, types in context.compiled.reference_fields.items():
-        target = context.references.get(UUID(changed[key])) if changed.get(key) else None
+        target = _target(changed, key, context)
         if changed.get(key) and (target is None or target.type not in types):
-            label = context.compiled.fields[key]
-            zh = f"“{label.label_zh}”引用的事项不存在或类型不对。"
-            en = f"What “{label.label_en}” refers to does not exist or is of the wrong type."
-            return Refusal("reference_unknown", zh, en, field=key)
+            return _reference_unknown(key, context)
     return None
+
+
+def _target(fields: Mapping[str, Any], key: str, context: Context) -> Reference | None:
+    """What a field refers to; None for nothing, what is unknown, and what is no id at all."""
+    try:
+        return context.references.get(UUID(fields[key]))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _reference_unknown(key: str, context: Context) -> Refusal:
+    label = context.compiled.fields[key]
+    zh = f"“{label.label_zh}”引用的事项不存在或类型不对。"
+    en = f"What “{label.label_en}” refers to does not exist or is of the wrong type."
+    return Refusal("reference_unknown", zh, en, field=key)
 
 
 def _place_again(
@@ -228,16 +221,18 @@ def _place_again(
 ) -> tuple[UUID | None, dict[str, Any] | None]:
     """Only what the territory is told from can move an item; a desk has no position and claims no grid."""
     told_from = {source.field for source in context.compiled.type.territory_from if source.field}
-    if not told_from & changed.keys():
-        return item.grid_id, None
+    return _placed(item, fields, context) if told_from & changed.keys() else (item.grid_id, None)
 
-    def reference_grid(item_id: str) -> UUID | None:
-        target = context.references.get(UUID(item_id))
-        return target.grid_id if target else None
 
+def _placed(item: ItemState, fields: Fields, context: Context) -> tuple[UUID | None, dict[str, Any] | None]:
+    compiled, told_by = context.compiled, fields.get(context.compiled.belongs_to_field)
+    target = context.references.get(UUID(told_by)) if told_by else None
+    reference_grid = target.grid_id if target else None
     from_desk = Change("update", item.id, item.type, Capture(context.now, 0, "desk"))
-    grid_id, derivation = place(from_desk, context.compiled, fields, reference_grid, context.registry)
-    return (grid_id, derivation) if grid_id else (item.grid_id, None)
+    fixes = positions(from_desk, compiled, fields)
+    registry = context.registry
+    placement = place(from_desk, compiled, fixes, reference_grid, registry, context.now, registry.version)
+    return (placement.grid_id, placement.derivation) if placement.grid_id else (item.grid_id, None)
 
 
 def _signed(item: ItemState, context: Context) -> ItemState:
@@ -248,11 +243,7 @@ def _form_refusal(faults: Sequence[Fault]) -> Refusal:
     """Every fault in words; they name fields and never repeat a value."""
     zh = " ".join(fault.zh for fault in faults)
     en = " ".join(fault.en for fault in faults)
-    return _invalid(f"合并后的内容不合要求:{zh}", f"The result does not fit the form: {en}", faults[0].field)
-
-
-def _invalid(zh: str, en: str, field: str | None = None) -> Refusal:
-    return Refusal("resolution_invalid", zh, en, field=field)
+    return invalid(f"合并后的内容不合要求:{zh}", f"The result does not fit the form: {en}", faults[0].field)
 
 
 def _too_late() -> Refusal:

@@ -1,16 +1,18 @@
 """What an item's own values decide: urgency, department, dispatch, review and photos, by its type's rules."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
 
 from msgspec import Struct
 
-from schemas.item_type import Condition, Effect, ItemType, OnSiteFix, Review, ReviewStep
+from schemas.item_type import Condition, Effect, ItemType, Review, ReviewEffect, ReviewStep, Rule
 
 Fields = Mapping[str, object]
 
+_NO_EFFECT: Final = Effect()
 
-class Ruling(Struct, frozen=True):
+
+class Ruling(Struct, frozen=True, gc=False):
     """How a report goes on.
 
     `department`: the function that takes the case, should there be one. `dispatch`: whether there is one, once
@@ -30,17 +32,34 @@ def apply_rules(item_type: ItemType, fields: Fields, claimed_urgency: str | None
 
     A claimed urgency counts where the type allows it; otherwise the type's default does. Rules override both.
     """
-    effect = _combined([rule.then for rule in item_type.rules if holds(rule.when, fields)])
+    effect = _combined(item_type.rules, fields)
     raised = [one.then for one in item_type.review_raise if holds(one.when, fields)]
-    fixed = _fixed_on_site(item_type.photo.on_site_fix, fields)
+    review: ItemType | ReviewEffect = raised[-1] if raised else item_type
+    fixed = is_fixed_on_site(item_type, fields)
     return Ruling(
         urgency=_urgency(item_type, effect.urgency, claimed_urgency),
         department=effect.route_to or item_type.lead_department,
         dispatch=not fixed and _has_case(item_type, effect.dispatch),
-        review=raised[-1].review if raised else item_type.review,
-        review_by=raised[-1].review_by if raised else item_type.review_by,
+        review=review.review,
+        review_by=review.review_by,
         fixed_on_site=fixed,
     )
+
+
+def ruled_urgency(item_type: ItemType, fields: Fields, claimed_urgency: str | None) -> str:
+    """The urgency of the ruling alone."""
+    return _urgency(item_type, _combined(item_type.rules, fields).urgency, claimed_urgency)
+
+
+def is_fixed_on_site(item_type: ItemType, fields: Fields) -> bool:
+    """Whether the author closes in one step."""
+    fix = item_type.photo.on_site_fix
+    return fix is not None and fields.get(fix.field) is True
+
+
+def ruled_by_urgency_alone(item_type: ItemType) -> bool:
+    """Whether the claimed urgency is all that the ruling on an item of this type may depend on."""
+    return not (item_type.rules or item_type.review_raise or item_type.photo.on_site_fix)
 
 
 def holds(condition: Condition, fields: Fields) -> bool:
@@ -73,26 +92,27 @@ def photos_needed(item_type: ItemType, urgency: str, fixed_on_site: bool, role: 
     return max(least, fix.report_min if role == "report" else fix.close_min)
 
 
-def _combined(effects: list[Effect]) -> Effect:
+def _combined(rules: Sequence[Rule], fields: Fields) -> Effect:
+    if not rules:
+        return _NO_EFFECT
     dispatch, urgency, route_to = None, None, None
-    for effect in effects:
-        dispatch = dispatch if effect.dispatch is None else effect.dispatch
-        urgency = effect.urgency or urgency
-        route_to = effect.route_to or route_to
+    for rule in rules:
+        if holds(rule.when, fields):
+            effect = rule.then
+            dispatch = dispatch if effect.dispatch is None else effect.dispatch
+            urgency = effect.urgency or urgency
+            route_to = effect.route_to or route_to
     return Effect(dispatch=dispatch, urgency=urgency, route_to=route_to)
 
 
 def _urgency(item_type: ItemType, ruled: str | None, claimed: str | None) -> str:
     allowed = item_type.urgency.allowed
-    wishes = (one for one in (ruled, claimed) if one is not None and one in allowed)
-    return next(wishes, item_type.urgency.default)
+    if ruled in allowed:
+        return ruled
+    return claimed if claimed in allowed else item_type.urgency.default
 
 
 def _has_case(item_type: ItemType, ruled: bool | None) -> bool:
     if item_type.dispatch_by == "none" or item_type.kind == "record":
         return False
     return item_type.flow == "dispatch" if ruled is None else ruled
-
-
-def _fixed_on_site(fix: OnSiteFix | None, fields: Fields) -> bool:
-    return fix is not None and fields.get(fix.field) is True

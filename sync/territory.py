@@ -1,246 +1,119 @@
-"""Which grid a point or an item belongs to: geometry and an order of sources, no I/O.
-
-Outlines are held in a flat frame in metres (equirectangular). The frame is affine, so whether a point lies
-inside an outline is not changed by it, and borders that were shared stay shared.
-"""
+"""Which grid an item belongs to: an order of sources, each of which gives one grid or tells why not. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from math import cos, radians
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
-import numpy as np
-import shapely
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from sync.coordinates import EARTH_RADIUS_M, Crs, check_bounds, to_wgs84
+from schemas.item_type import GridSource
+from sync.coordinates import Crs, LonLat, to_wgs84
+from sync.grid_index import GridIndex, Located
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Rings = Sequence[Sequence[tuple[float, float]]]
-"""One polygon in WGS-84 degrees (lon, lat): its outer ring, then its holes; rings may be left open."""
-
-Source = Literal["point", "reference", "capture", "claimed"]
 Answer = Literal["grid", "empty", "outside", "border", "not_current"]
 
-_NO_GRID: Final = -1
-_SEVERAL: Final = -2
-_METRES_PER_DEGREE: Final = radians(1.0) * EARTH_RADIUS_M
+_WORTH_ARRAYS = 8
+"""From so many positions on, measuring all at once is cheaper than one by one."""
 
 
-class Located(Struct, frozen=True, gc=False):
-    """Where a point with its accuracy lies.
+class Fix(Struct, frozen=True, gc=False, rename={"accuracy_m": "accuracy"}):
+    """A position in degrees of `crs`, accuracy in metres.
 
-    `border_m` is the distance in metres to the border of the one grid around the point, None without one.
-    `on_border`: the accuracy circle touches a border, so nothing is decided; `candidates` are the grids that
-    it touches.
+    Converted from the point of a form, one that cannot be is refused; one that is made here is believed.
     """
 
-    grid_id: UUID | None
-    border_m: float | None
-    on_border: bool
-    candidates: tuple[UUID, ...] = ()
-
-
-class Fix(Struct, frozen=True):
-    """A position in degrees of `crs`, accuracy in metres; raises ValueError for a place that cannot be."""
-
-    lon: float
-    lat: float
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    lat: Annotated[float, Meta(ge=-90, le=90)]
     crs: Crs
-    accuracy_m: float
+    accuracy_m: Annotated[float, Meta(ge=0, le=1_000_000)]
 
-    def __post_init__(self) -> None:
-        check_bounds(self.lon, self.lat)
-        if not 0.0 <= self.accuracy_m < float("inf"):
-            raise ValueError("accuracy must be a finite number of metres, zero or more")
+    @property
+    def wgs84(self) -> LonLat:
+        """Its longitude and latitude in WGS-84."""
+        return (self.lon, self.lat) if self.crs == "wgs84" else to_wgs84(self.lon, self.lat, self.crs)
 
 
-class Finding(Struct, frozen=True):
+class Sighting:
+    """A grid index that is asked by positions and remembers; those of a whole change set it measures at once."""
+
+    def __init__(self, index: GridIndex, fixes: Iterable[Fix] = ()) -> None:
+        """Measure these positions; any other is measured when it is asked for."""
+        self._index = index
+        asked = list(dict.fromkeys(fixes))
+        self._known: dict[Fix, Located] = {}
+        if len(asked) >= _WORTH_ARRAYS:
+            lons, lats = zip(*[fix.wgs84 for fix in asked], strict=True)
+            located = index.locate_many(lons, lats, [fix.accuracy_m for fix in asked])
+            self._known = dict(zip(asked, located, strict=True))
+
+    def __contains__(self, grid_id: object) -> bool:
+        return grid_id in self._index
+
+    def locate(self, fix: Fix) -> Located:
+        """`GridIndex.locate`, of a position in any system."""
+        known = self._known.get(fix)
+        if known is None:
+            known = self._known[fix] = self._index.locate(*fix.wgs84, fix.accuracy_m)
+        return known
+
+
+class Finding(Struct, frozen=True, gc=False):
     """What one source said: a grid, or why it gives none, with the candidates of a fix across a border."""
 
-    source: Source
+    source: GridSource
     answer: Answer
     grid_id: UUID | None = None
     candidates: tuple[UUID, ...] = ()
 
 
-class Territory(Struct, frozen=True):
+_EMPTY: Final = {source: Finding(source, "empty") for source in get_args(GridSource)}
+
+
+class Territory(Struct, frozen=True, gc=False):
     """The grid of an item and the source that decided; both None is a territory conflict.
 
     `disagreeing` are later sources that gave another grid: a flag, nothing moves. `findings` derives it.
     """
 
     grid_id: UUID | None
-    source: Source | None
+    source: GridSource | None
     disagreeing: tuple[Finding, ...]
     findings: tuple[Finding, ...]
 
 
-class GridIndex:
-    """The current grids of a registry, for look-ups by point.
-
-    Immutable, but for one thread at a time: the geometry engine prepares an outline at its first use.
-    """
-
-    def __init__(self, grids: Sequence[tuple[UUID, str, Rings]]) -> None:
-        """Build from (grid id, code, outline); candidates are answered in the order of codes."""
-        ordered = sorted(grids, key=lambda grid: grid[1])
-        self._ids: Final = [grid_id for grid_id, _, _ in ordered]
-        self._members: Final = frozenset(self._ids)
-        self._frame: Final = _Frame(ordered[0][2][0] if ordered else [(0.0, 0.0)])
-        self._outlines: Final = _array([self._frame.polygon(rings) for _, _, rings in ordered])
-        self._borders: Final = _array([outline.boundary for outline in self._outlines])
-        shapely.prepare(self._outlines)
-        self._tree: Final = shapely.STRtree(self._outlines)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __contains__(self, grid_id: object) -> bool:
-        return grid_id in self._members
-
-    def locate(self, lon: float, lat: float, accuracy_m: float) -> Located:
-        """The grid of a WGS-84 point, if exactly one holds it and its whole accuracy circle."""
-        x, y = self._frame.flat(lon, lat)
-        point = _points(np.array(((x, y),)))
-        hits = self._tree.query(point, predicate="intersects")[1]
-        place = int(hits[0]) if len(hits) == 1 else _SEVERAL if len(hits) else _NO_GRID
-        border_m = float(self._borders[place].distance(point[0])) if place >= 0 else -1.0
-        if border_m > accuracy_m:
-            return Located(self._ids[place], border_m, False)
-        return _undecided(border_m, place, self._near(point, np.array((accuracy_m,)))[0])
-
-    def locate_many(self, lons: Sequence[float], lats: Sequence[float], accuracies_m: Sequence[float]) -> list[Located]:
-        """`locate` for many points at once, in their order; several times faster a point."""
-        flat = self._frame.flat_array(np.asarray(lons, dtype=float), np.asarray(lats, dtype=float))
-        accuracies = np.asarray(accuracies_m, dtype=float)
-        points = _points(flat)
-        places, borders = self._single_grids(flat, points)
-        clear = borders > accuracies
-        ids = self._ids
-        rows = zip(places.tolist(), borders.tolist(), clear.tolist(), strict=True)
-        located = [Located(ids[place], border_m, False) if decided else None for place, border_m, decided in rows]
-        unclear = np.flatnonzero(~clear)
-        near = self._near(points[unclear], accuracies[unclear])
-        for at, candidates in zip(unclear.tolist(), near, strict=True):
-            located[at] = _undecided(float(borders[at]), int(places[at]), candidates)
-        return [one for one in located if one is not None]
-
-    def _single_grids(self, flat: NDArray[Any], points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Per point: place of its only grid (_NO_GRID, _SEVERAL) and metres to its border.
-
-        Boxes first, then prepared outlines: half the time of the tree's own predicate.
-        """
-        asked, hits = self._tree.query(points)
-        inside = shapely.intersects_xy(self._outlines[hits], flat[asked, 0], flat[asked, 1])
-        asked, hits = asked[inside], hits[inside]
-        counts = np.bincount(asked, minlength=len(points))
-        single = counts[asked] == 1
-        asked, hits = asked[single], hits[single]
-        places = np.where(counts > 1, _SEVERAL, _NO_GRID)
-        places[asked] = hits
-        borders = np.full(len(points), -1.0)
-        borders[asked] = shapely.distance(self._borders[hits], points[asked])
-        return places, borders
-
-    def _near(self, points: NDArray[Any], accuracies_m: NDArray[Any]) -> list[tuple[UUID, ...]]:
-        """Per point the grids that its accuracy circle touches, in the order of codes."""
-        asked, hits = self._tree.query(points, predicate="dwithin", distance=accuracies_m)
-        near: list[list[int]] = [[] for _ in range(len(points))]
-        for at, place in zip(asked.tolist(), hits.tolist(), strict=True):
-            near[at].append(place)
-        return [tuple(self._ids[place] for place in sorted(places)) for places in near]
-
-
-def _undecided(border_m: float, place: int, candidates: tuple[UUID, ...]) -> Located:
-    on_border = place != _NO_GRID or bool(candidates)
-    return Located(None, border_m if place >= 0 else None, on_border, candidates)
-
-
 def decide_territory(
-    sources: Sequence[Source],
+    sources: Iterable[GridSource],
     *,
     point: Fix | None,
     reference_grid: UUID | None,
     capture: Fix | None,
     claimed_grid: UUID | None,
-    index: GridIndex,
+    sighting: Sighting,
 ) -> Territory:
     """Decide an item's grid by the catalogue's `territory_from`: the first source to give one current grid.
 
     `reference_grid` and `claimed_grid` are carried to the current registry version, None where a field is
-    empty or a grid has no single successor. Sources that the type does not name are not asked.
+    empty or a grid has no single successor. GridSources that the type does not name are not asked.
     """
-    positions = {"point": point, "capture": capture}
-    grids = {"reference": reference_grid, "claimed": claimed_grid}
-    findings = tuple(
-        _find_position(source, positions[source], index)
-        if source in positions
-        else _find_grid(source, grids[source], index)
-        for source in sources
-    )
-    giving = _giving(findings)
-    decisive = next(giving, None)
-    if decisive is None:
+    said = {"point": point, "reference": reference_grid, "capture": capture, "claimed": claimed_grid}
+    findings = tuple([_find(source, said[source], sighting) for source in sources])
+    giving = [finding for finding in findings if finding.grid_id is not None]
+    if not giving:
         return Territory(None, None, (), findings)
-    disagreeing = tuple(later for later in giving if later.grid_id != decisive.grid_id)
+    decisive = giving[0]
+    decided = (decisive.grid_id,)
+    disagreeing = tuple([later for later in giving if later.grid_id not in decided])
     return Territory(decisive.grid_id, decisive.source, disagreeing, findings)
 
 
-def _giving(findings: Sequence[Finding]) -> Iterator[Finding]:
-    return (finding for finding in findings if finding.grid_id is not None)
-
-
-def _find_position(source: Source, fix: Fix | None, index: GridIndex) -> Finding:
-    if fix is None:
-        return Finding(source, "empty")
-    lon, lat = to_wgs84(fix.lon, fix.lat, fix.crs)
-    located = index.locate(lon, lat, fix.accuracy_m)
+def _find(source: GridSource, said: Fix | UUID | None, sighting: Sighting) -> Finding:
+    if said is None:
+        return _EMPTY[source]
+    if isinstance(said, UUID):
+        return Finding(source, "grid", said) if said in sighting else Finding(source, "not_current")
+    located = sighting.locate(said)
     if located.grid_id is not None:
         return Finding(source, "grid", located.grid_id)
     return Finding(source, "border" if located.on_border else "outside", None, located.candidates)
-
-
-def _find_grid(source: Source, grid_id: UUID | None, index: GridIndex) -> Finding:
-    if grid_id is None:
-        return Finding(source, "empty")
-    if grid_id not in index:
-        return Finding(source, "not_current")
-    return Finding(source, "grid", grid_id)
-
-
-def _points(flat: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(shapely.points(flat))
-
-
-def _array(geometries: Sequence[shapely.Geometry]) -> NDArray[Any]:
-    array = np.empty(len(geometries), dtype=object)
-    array[:] = geometries
-    return array
-
-
-class _Frame:
-    """The flat frame: metres east and north of the corner of one grid.
-
-    East-west lengths are right at its latitude and off by under 2 % at 150 km north or south of it, which
-    matters only to how far an accuracy circle reaches.
-    """
-
-    def __init__(self, ring: Sequence[tuple[float, float]]) -> None:
-        self._lon, self._lat = ring[0]
-        self._north: Final = _METRES_PER_DEGREE
-        self._east: Final = _METRES_PER_DEGREE * cos(radians(self._lat))
-
-    def flat(self, lon: float, lat: float) -> tuple[float, float]:
-        return (lon - self._lon) * self._east, (lat - self._lat) * self._north
-
-    def flat_array(self, lons: NDArray[Any], lats: NDArray[Any]) -> NDArray[Any]:
-        return np.column_stack(((lons - self._lon) * self._east, (lats - self._lat) * self._north))
-
-    def polygon(self, rings: Rings) -> shapely.Polygon:
-        flat = [[self.flat(lon, lat) for lon, lat in ring] for ring in rings]
-        return shapely.Polygon(flat[0], flat[1:])

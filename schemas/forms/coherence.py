@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from schemas.catalogue import Calendar, Catalogue, HolidayYear
+from schemas.catalogue import Calendar, Catalogue, HolidayYear, item_types
 from schemas.forms.item_coherence import item_faults
 from schemas.forms.names import Names, code_places, each, missing_urgencies, repeated, unknown
 from schemas.forms.structure import CatalogueFault
@@ -21,6 +21,7 @@ def coherence_faults(catalogue: Catalogue) -> Iterator[CatalogueFault]:
     yield from _department_faults(catalogue, names)
     yield from _role_faults(catalogue, names)
     yield from _format_faults(catalogue)
+    yield from _renaming_faults(catalogue)
     for code, calendar in catalogue.calendars.items():
         yield from _calendar_faults(calendar, f"calendars.{code}")
     for year, holidays in catalogue.public_holidays.years.items():
@@ -59,6 +60,17 @@ def _deadline_faults(catalogue: Catalogue, names: Names) -> Iterator[CatalogueFa
         yield from unknown("item type", names.items, each(f"changes[{place}].items", change.items))
         if change.item is not None:
             yield from unknown("item type", names.items, {f"changes[{place}].item": change.item})
+
+
+def _renaming_faults(catalogue: Catalogue) -> Iterator[CatalogueFault]:
+    """What was renamed last bears its new name now: an earlier name may have been renamed again since."""
+    fields = {code: {field.key for field in item.fields} for code, item in item_types(catalogue).items()}
+    again = {old for change in catalogue.changes for old in change.renamed}
+    for place, change in enumerate(catalogue.changes):
+        keys = sorted(({*change.renamed.values()} | {*change.recoded}) - again)
+        for code in (change.item, *change.items):
+            if code in fields:
+                yield from unknown("field", fields[code], each(f"changes[{place}].renamed", keys))
 
 
 def _department_faults(catalogue: Catalogue, names: Names) -> Iterator[CatalogueFault]:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, defstruc
 from schemas.forms import values
 from schemas.forms.explain import labelled, value_fault
 from schemas.forms.faults import Fault, fault, unknown_field
-from schemas.item_type import Field, ItemType, Kind, Merge, Stream
+from schemas.item_type import Field, GridSource, ItemType, Kind, Merge, Stream
 
 Fields = Mapping[str, object]
 
@@ -39,7 +39,9 @@ class CompiledType:
 
     `fields` by key; `marked`: keys whose values are personal or sensitive; `reference_fields`: key ->
     codes of the item types it may point to; `photo_field`: the key of its photos, if it may
-    have any; `geo_fields`: the keys of its points.
+    have any; `geo_fields`: the keys of its points; `territory`: what tells its grid, in the order in which it is asked,
+    with the field that it reads, if it reads one; `point_field` and `belongs_to_field`: those of its sources point and
+    reference, empty without.
     """
 
     def __init__(self, item_type: ItemType) -> None:
@@ -52,9 +54,16 @@ class CompiledType:
         self.reference_fields = {f.key: f.ref for f in item_type.fields if f.type == "reference"}
         self.photo_field = next(iter(_keys(item_type, "photo_list")), None)
         self.geo_fields = _keys(item_type, "geo_point")
+        self.territory: dict[GridSource, str | None] = {one.source: one.field for one in item_type.territory_from}
+        self.point_field = self.territory.get("point") or ""
+        self.belongs_to_field = self.territory.get("reference") or ""
         self._shapes = {key: values.shape(field) for key, field in self.fields.items()}
-        exacts = {key: values.exact(field) for key, field in self.fields.items()}
-        self._exacts = {key: exact for key, exact in exacts.items() if exact is not None}
+        exacts = {key: values.filled_exact(field) for key, field in self.fields.items()}
+        self._texts = tuple(key for key, exact in exacts.items() if exact is values.storable)
+        self._filled = tuple(field.key for field in item_type.fields if values.must_be_filled(field))
+        self._exacts = {
+            key: exact for key, exact in exacts.items() if exact is not None and exact is not values.storable
+        }
         self._whole = _whole_struct(item_type, self._shapes)
         self._partial = _partial_struct(item_type, self._shapes)
         self._identified = tuple(_Identified(f) for f in item_type.fields if f.format_by or values.is_dated(f.format))
@@ -89,8 +98,8 @@ class CompiledType:
         """The fields in the one form that is stored, idempotent; values that are refused stay as they are."""
         normal = dict(fields)
         for key, normaliser in self._normalisers:
-            if normal.get(key) is not None:
-                normal[key] = normaliser(normal[key])
+            if (value := normal.get(key)) is not None:
+                normal[key] = normaliser(value)
         return normal
 
     def _sound(self, form: type[Struct], fields: Fields) -> bool:
@@ -99,10 +108,11 @@ class CompiledType:
         except (ValidationError, UnicodeError):
             return False
         for key, exact in self._exacts.items():
-            value = fields.get(key)
-            if value is not None and exact(value) is not None:
+            if (value := fields.get(key)) is not None and exact(value) is not None:
                 return False
-        return True
+        filled = [value for key in self._filled if (value := fields.get(key)) is not None]
+        texts: list[Any] = [value for key in self._texts if (value := fields.get(key)) is not None]
+        return all(map(values.filled, filled)) and values.all_storable(texts)
 
     def _value_faults(self, fields: Fields) -> Iterable[Fault]:
         for key, value in fields.items():
@@ -110,7 +120,7 @@ class CompiledType:
             if field is None:
                 yield unknown_field(key, photos_forbidden=self.type.photo.forbidden)
             elif value is not None:
-                found = value_fault(field, self._shapes[key], self._exacts.get(key), value)
+                found = value_fault(field, self._shapes[key], values.exact(field), value)
                 if found is not None:
                     yield found
 
@@ -169,13 +179,13 @@ def _normaliser(field: Field) -> Callable[[Any], object] | None:
 
 
 def _sorted_options(value: Any) -> object:
-    if isinstance(value, list) and all(isinstance(option, str) for option in value):
-        return sorted(set(value))
-    return value
+    return sorted(set(value)) if _is_list_of(str, value) else value
 
 
 def _photos_with_role(value: Any) -> object:
     """The role is written out, so that the same photo declared twice is equal."""
-    if isinstance(value, list) and all(isinstance(photo, dict) for photo in value):
-        return [{"role": "report", **photo} for photo in value]
-    return value
+    return [{"role": "report", **photo} for photo in value] if _is_list_of(dict, value) else value
+
+
+def _is_list_of(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and set(map(type, value)) <= {kind}

@@ -37,12 +37,11 @@ Exact = Callable[[Any], str | None]
 FormatCheck = Callable[[str, date], str | None]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROVIDER = re.compile(r"[\x21-\x7e]{1,32}")
 _UPPER = {ord(lower): lower.upper() for lower in "abcdefghijklmnopqrstuvwxyz"}
 
 
-class GeoPoint(Struct, frozen=True, forbid_unknown_fields=True):
+class GeoPoint(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A position: degrees in `crs`, accuracy in metres, who gave it and when."""
 
     lon: Annotated[float, Meta(ge=-180, le=180)]
@@ -53,7 +52,7 @@ class GeoPoint(Struct, frozen=True, forbid_unknown_fields=True):
     fixed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-class Photo(Struct, frozen=True, forbid_unknown_fields=True):
+class Photo(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A photo by the SHA-256 and size (bytes) of its file; `close` is taken after the handling."""
 
     sha256: Annotated[str, Meta(min_length=64, max_length=64)]
@@ -68,10 +67,19 @@ def shape(field: Field) -> Any:
 
 def exact(field: Field) -> Exact | None:
     """The check of what `shape` cannot say; None where there is nothing left to check."""
+    check = filled_exact(field)
+    return _not_blank(check) if must_be_filled(field) else check
+
+
+def must_be_filled(field: Field) -> bool:
+    """Whether the field is required and of a shape that a blank value has too."""
+    return field.required and (field.type in ("text", "photo_list") or field.multi)
+
+
+def filled_exact(field: Field) -> Exact | None:
+    """`exact` but for whether anything was filled in."""
     maker = _EXACT.get(field.type)
-    check = None if maker is None else maker(field)
-    may_be_blank = field.type in ("text", "photo_list") or field.multi
-    return _not_blank(check) if field.required and may_be_blank else check
+    return None if maker is None else maker(field)
 
 
 def upper(text: str) -> str:
@@ -129,10 +137,16 @@ _SHAPES: dict[FieldType, Callable[[Field], Any]] = {
 }
 
 
-def _storable(text: str) -> str | None:
+def storable(text: str) -> str | None:
+    """The fault code of a text without further rule: it may hold neither NUL nor a lone surrogate."""
     if text.isprintable():
         return None
     return "field_characters" if "\0" in text or _has_surrogate(text) else None
+
+
+def all_storable(texts: list[str]) -> bool:
+    """Whether all are `storable`: looked at in one step, and one by one only where a character is unusual."""
+    return "".join(texts).isprintable() or all(storable(text) is None for text in texts)
 
 
 def _has_surrogate(text: str) -> bool:
@@ -146,7 +160,7 @@ def _has_surrogate(text: str) -> bool:
 def _exact_text(field: Field) -> Exact:
     if field.format in _UNDATED_FORMATS:
         return _if_filled(_UNDATED_FORMATS[field.format], upper)
-    return _storable if field.pattern is None else _if_filled(_exact_pattern(field.pattern))
+    return storable if field.pattern is None else _if_filled(_exact_pattern(field.pattern))
 
 
 def _if_filled(check: Exact, prepare: Callable[[str], str] = str) -> Exact:
@@ -155,7 +169,7 @@ def _if_filled(check: Exact, prepare: Callable[[str], str] = str) -> Exact:
 
 def _exact_pattern(pattern: str) -> Exact:
     written = whole_pattern(pattern)
-    return lambda text: _storable(text) if written.fullmatch(text) else "field_pattern"
+    return lambda text: storable(text) if written.fullmatch(text) else "field_pattern"
 
 
 def _exact_decimal(field: Field) -> Exact:
@@ -167,8 +181,7 @@ def _exact_decimal(field: Field) -> Exact:
     def check(text: str) -> str | None:
         if written.fullmatch(text) is None:
             return "field_decimal"
-        number = Decimal(text)
-        outside = (least is not None and number < least) or (most is not None and number > most)
+        outside = (least is not None and Decimal(text) < least) or (most is not None and Decimal(text) > most)
         return "field_range" if outside else None
 
     return check
@@ -205,15 +218,22 @@ def _exact_photos(field: Field) -> Exact:
     most = field.max_items or 0
 
     def check(photos: list[dict[str, Any]]) -> str | None:
-        closing = sum(photo.get("role") == "close" for photo in photos)
+        closing = [photo.get("role") for photo in photos].count("close")
         if max(closing, len(photos) - closing) > most:
             return "photos_too_many"
-        hashes = {photo["sha256"] for photo in photos}
-        if not all(map(_SHA256.fullmatch, hashes)):
+        hashes = [photo["sha256"] for photo in photos]
+        if not _is_lower_hex("".join(hashes)):
             return "photo_form"
-        return None if len(hashes) == len(photos) else "photo_repeated"
+        return None if len(set(hashes)) == len(hashes) else "photo_repeated"
 
     return check
+
+
+def _is_lower_hex(text: str) -> bool:
+    try:
+        return bytes.fromhex(text).hex() == text
+    except ValueError:
+        return False
 
 
 _EXACT: dict[FieldType, Callable[[Field], Exact | None]] = {
@@ -223,7 +243,7 @@ _EXACT: dict[FieldType, Callable[[Field], Exact | None]] = {
     "datetime": lambda _: _exact_datetime,
     "enum": _exact_multi,
     "phone": lambda _: identity.check_phone,
-    "national_id": lambda _: lambda text: _storable(text) if filled(text) else "id_form",
+    "national_id": lambda _: lambda text: storable(text) if filled(text) else "id_form",
     "geo_point": lambda _: _exact_point,
     "reference": lambda _: lambda text: None if _UUID.fullmatch(text) else "reference_form",
     "photo_list": _exact_photos,

@@ -22,14 +22,14 @@ from schemas.wire import (
     Clock,
     EvidenceState,
     ExchangeAnswer,
-    ExchangeRequest,
-    FeedKind,
+    LegacyCode,
     NoticeBody,
     Operation,
+    Transition,
 )
 from sync import feed
-from sync.device import outbox, photos, pulled
-from sync.device.state import Edit, Held, OwnPhoto, State, StreamState, Told
+from sync.device import directives, epochs, exchanging, looking, outbox, photos, pulled, sealing
+from sync.device.state import Held, OwnPhoto, State, StreamState, Told
 from sync.device.views import Applied, NotVisibleError, Outgoing, VisibleItem
 from sync.framing import Form
 
@@ -42,10 +42,17 @@ class Device:
 
     @classmethod
     def enrolled(
-        cls, device: UUID, user: UUID, catalogue: str, registry: int, epoch: str | None = None, app: str = ""
+        cls,
+        device: UUID,
+        user: UUID,
+        catalogue: str,
+        registry: int,
+        epoch: str | None = None,
+        app: str = "",
+        ticket: str | None = None,
     ) -> Device:
-        """A device that has just been enrolled and holds nothing."""
-        return cls(State(device, user, catalogue, registry, epoch, app))
+        """A device that has just been enrolled and holds nothing but the ticket of its enrolment."""
+        return cls(State(device, user, catalogue, registry, epoch, app, ticket))
 
     def snapshot(self) -> bytes:
         """Everything the device remembers, as bytes; write them before a request is sent."""
@@ -66,9 +73,13 @@ class Device:
         fields: dict[str, Any],
         grid: str | None = None,
         urgency: Any = None,
+        legacy: LegacyCode | None = None,
     ) -> None:
-        """Puts a new item into the draft; `item` is a fresh UUIDv7, `grid` the code of the claimed grid."""
-        outbox.add_edit(self._state, Change("create", item, item_type, capture, None, grid, urgency, fields))
+        """Puts a new item into the draft; `item` is a fresh UUIDv7.
+
+        `grid`: the code of the claimed grid; `legacy`: what stands for it on an old list or plate.
+        """
+        self._write(Change("create", item, item_type, capture, None, grid, urgency, fields, legacy))
 
     def edit_item(
         self,
@@ -79,19 +90,42 @@ class Device:
         urgency: Any = None,
     ) -> None:
         """Puts an edit into the draft; `fields` holds only what changes, None clears a field."""
-        self._edit("update", item, capture, fields, grid, urgency)
+        self._edit("update", item, capture, fields, grid=grid, urgency=urgency)
 
     def delete_item(self, item: UUID, capture: Capture) -> None:
         """Puts a deletion into the draft."""
-        self._edit("delete", item, capture, {}, None, None)
+        self._edit("delete", item, capture, {})
 
-    def seal_set(self, nonce: str, form: Form = "json") -> int | None:
+    def transition_item(
+        self,
+        item: UUID,
+        capture: Capture,
+        action: str,
+        leaves: str,
+        note: str | None = None,
+        fields: dict[str, Any] | None = None,
+    ) -> None:
+        """Puts a step of the item's case into the draft; `leaves` is the state of the case that the worker saw.
+
+        `fields` come with it, such as photos from after. The case is shown as it was until the server has moved it.
+        """
+        self._edit("transition", item, capture, fields or {}, transition=Transition(action, leaves, note))
+
+    def seal_set(
+        self, nonce: str, form: Form = "json", atomic: bool = False, max_set_bytes: int | None = None
+    ) -> int | None:
         """Makes the draft into the next numbered set and returns its number; None if the draft is empty.
 
-        `nonce`: 16 random bytes as 22 URL-safe base64 characters. A MessagePack set travels only in such a
-        body.
+        `nonce`: 16 random bytes as 22 URL-safe base64 characters. A MessagePack set travels only in such a body.
+        `atomic`: one rejected change rejects them all, one parked change parks them all. A draft beyond
+        `max_set_bytes` becomes several sets, of which the last number is returned; an atomic one is not split. What is
+        too large on its own is told to the worker.
         """
-        return outbox.seal(self._state, nonce, form)
+        return sealing.seal(self._state, nonce, form, atomic=atomic, limit=max_set_bytes)
+
+    def lose_bytes(self, no: int) -> None:
+        """The app's store is damaged and has not the bytes of this set any more; its number is sent void."""
+        outbox.lose_bytes(self._state, no)
 
     def adopt(self, catalogue: str, registry: int) -> None:
         """The app has loaded these versions; sets sealed from now on are of them."""
@@ -104,30 +138,21 @@ class Device:
     # Exchanging ------------------------------------------------------------------------------------------
 
     def next_request(
-        self, clock: Clock, max_sets: int = 50, max_bytes: int = 500_000, answer_bytes: int | None = None
+        self,
+        clock: Clock,
+        max_sets: int = 50,
+        max_bytes: int = 500_000,
+        answer_bytes: int | None = None,
+        form: Form = "json",
     ) -> Outgoing:
         """The next request, with at most so many sets and bytes of sets, yet at least one if any is unsent.
 
-        From now on only the answer to this request may change the pulled layer.
+        `form` is the one that it will travel in. From now on only the answer to this request may change the pulled
+        layer.
         """
-        state = self._state
-        state.serial += 1
-        state.awaited = state.serial
-        sets = outbox.sets_to_send(state, max_sets, max_bytes)
-        request = ExchangeRequest(
-            device=state.device,
-            clock=clock,
-            catalogue=state.catalogue,
-            registry=state.registry,
-            epoch=state.epoch,
-            app=state.app,
-            cursors={key: stream.cursor for key, stream in state.streams.items()},
-            first=sets[0].no if sets else state.acknowledged + 1,
-            acknowledged=state.acknowledged,
-            unsent=len(outbox.unsent(state)),
-            max_bytes=answer_bytes,
+        return exchanging.next_request(
+            self._state, clock, max_sets=max_sets, max_bytes=max_bytes, answer_bytes=answer_bytes, form=form
         )
-        return Outgoing(state.serial, request, [sealed.raw for sealed in sets])
 
     def apply_answer(self, serial: int, answer: ExchangeAnswer) -> Applied:
         """Takes the answer to the request of that serial.
@@ -135,22 +160,30 @@ class Device:
         Whatever is repeated, late or out of order does no harm: only the answer to the last request moves
         the pulled layer, once; all others give their receipts.
         """
-        state = self._state
-        if serial != state.awaited:
-            return Applied(stale=True, receipts=self._take_receipts(answer, state.serial))
-        state.awaited = None
-        if state.epoch not in (None, answer.epoch):
-            self._begin_epoch(answer.epoch)
-            return Applied(new_epoch=True, again=True)
-        state.epoch = answer.epoch
-        receipts = self._take_receipts(answer, serial - 1)
-        outbox.forget_safe(state, answer.safe_no)
-        return self._pull(serial, answer, receipts)
+        applied = exchanging.apply_answer(self._state, serial, answer)
+        if applied.wiped:
+            self._state = directives.wiped(self._state)
+        return applied
+
+    def become(self, device: UUID, ticket: str | None = None) -> None:
+        """Goes on as another device of the same user, after a fork: what has no receipt returns to the draft.
+
+        Answers to what was sent before are not used any more.
+        """
+        epochs.become(self._state, device, ticket)
+
+    def carry_out(self, directive: UUID) -> None:
+        """The app has done what `update_app` or `upload_log` asked."""
+        directives.carry_out(self._state, directive)
 
     def note_photos(self, states: Iterable[EvidenceState]) -> list[str]:
         """Takes over how far photos have come; returns the keys of those whose bytes the phone may delete."""
         photos.note_states(self._state, states)
-        return self._tidy(set())
+        return exchanging.tidy(self._state, set())
+
+    def give_up_photos(self) -> list[str]:
+        """The server takes no photos of this device any more (`forbidden`); returns the keys of those it never got."""
+        return [*photos.give_up(self._state), *exchanging.tidy(self._state, set())]
 
     # Reading ---------------------------------------------------------------------------------------------
 
@@ -158,6 +191,11 @@ class Device:
     def epoch(self) -> str | None:
         """The epoch of the numbers and cursors."""
         return self._state.epoch
+
+    @property
+    def ticket(self) -> str | None:
+        """What to enrol with once no refresh token is taken any more; only a server that forgot the device takes it."""
+        return self._state.ticket
 
     @property
     def mark(self) -> str | None:
@@ -176,25 +214,36 @@ class Device:
 
     @property
     def repairs(self) -> int:
-        """How often a stream was filled anew because its digest disagreed."""
+        """How often a stream's digest disagreed where nothing explained it."""
         return self._state.repairs
 
     @property
     def forked(self) -> bool:
-        """Whether this device's numbers were used by another copy of it; it sends no more sets."""
+        """Whether this device's numbers were used by another copy of it; it sends no sets until it is another."""
         return self._state.forked
+
+    @property
+    def withheld(self) -> str | None:
+        """The code of why the server gives no streams, although it takes sets; None when it gives them."""
+        return self._state.withheld
+
+    @property
+    def wiping(self) -> bool:
+        """Whether a wipe is due: the app seals, sends sets and photos, and asks the worker for nothing more."""
+        return directives.is_wiping(self._state)
+
+    @property
+    def wiped(self) -> bool:
+        """Whether the device has drained, said so, and forgotten everything."""
+        return self._state.wiped
 
     def visible(self, item: UUID) -> VisibleItem | None:
         """The item as the worker sees it; None if there is none or it was deleted here."""
-        return self._overlay(item, [edit for edit in self._state.edits if edit.change.item == item])
+        return looking.visible(self._state, item)
 
     def items(self) -> list[VisibleItem]:
         """All items as the worker sees them, in the order of their ids."""
-        edits: dict[UUID, list[Edit]] = {}
-        for edit in self._state.edits:
-            edits.setdefault(edit.change.item, []).append(edit)
-        seen = (self._overlay(item, edits.get(item, [])) for item in sorted({*self._state.items, *edits}))
-        return [item for item in seen if item is not None]
+        return looking.items(self._state)
 
     def memberships(self) -> dict[str, dict[UUID, Held]]:
         """What each stream holds, by stream key and object id."""
@@ -206,11 +255,11 @@ class Device:
 
     def todos(self) -> list[NoticeBody]:
         """What the worker is asked to do."""
-        return self._notices("todo")
+        return looking.notices(self._state, "todo")
 
     def parked(self) -> list[NoticeBody]:
         """The worker's own changes that wait for a person's decision."""
-        return self._notices("parked")
+        return looking.notices(self._state, "parked")
 
     def told(self) -> list[Told]:
         """The changes that were not applied, with the reason, until they are dismissed."""
@@ -226,117 +275,13 @@ class Device:
 
     # Inside ----------------------------------------------------------------------------------------------
 
-    def _edit(
-        self,
-        op: Operation,
-        item: UUID,
-        capture: Capture,
-        fields: dict[str, Any],
-        grid: str | None,
-        urgency: Any,
-    ) -> None:
+    def _edit(self, op: Operation, item: UUID, capture: Capture, fields: dict[str, Any], **more: Any) -> None:
         seen, body = self.visible(item), self._state.items.get(item)
         if seen is None:
             raise NotVisibleError(str(item))
         base = Base(body.version, body.rev) if body else None
-        outbox.add_edit(self._state, Change(op, item, seen.type, capture, base, grid, urgency, fields))
+        self._write(Change(op, item, seen.type, capture, base, fields=fields, **more))
 
-    def _overlay(self, item: UUID, edits: list[Edit]) -> VisibleItem | None:
-        seen = self._pulled_item(item)
-        for edit in edits:
-            change = edit.change
-            if change.op == "delete":
-                return None
-            if change.op == "create" and seen is None:
-                seen = VisibleItem(item, change.type, 0, change.grid, change.urgency, {}, False)
-            if seen is not None:
-                seen = _laid_over(seen, edit)
-        return seen
-
-    def _pulled_item(self, item: UUID) -> VisibleItem | None:
-        body = self._state.items.get(item)
-        if body is None:
-            return None
-        return VisibleItem(
-            id=body.id,
-            type=body.type,
-            version=body.version,
-            code=body.code,
-            urgency=body.urgency,
-            fields=body.fields,
-            unsent=False,
-            received_at=body.received_at,
-            review=body.review,
-            case=body.case,
-            evidence=body.evidence,
-        )
-
-    def _notices(self, kind: FeedKind) -> list[NoticeBody]:
-        return [body for _, body in sorted(self._state.notices.items()) if body.kind == kind]
-
-    def _take_receipts(self, answer: ExchangeAnswer, serial: int) -> int:
-        return sum(outbox.take_receipt(self._state, receipt, serial) for receipt in answer.receipts)
-
-    def _begin_epoch(self, epoch: str) -> None:
-        state = self._state
-        outbox.begin_epoch(state, epoch)
-        dropped = {one for key in list(state.streams) for one in pulled.drop_stream(state, key)}
-        state.mark = None
-        self._tidy(dropped)
-
-    def _pull(self, serial: int, answer: ExchangeAnswer, receipts: int) -> Applied:
-        state = self._state
-        dropped = {one for key in answer.lost for one in pulled.drop_stream(state, key)}
-        for key in answer.gained:
-            state.streams.setdefault(key, StreamState())
-        for page in answer.streams:
-            dropped |= pulled.apply_page(state, page)
-            self._note_evidence(page.entries)
-        repaired = self._repair(answer)
-        complete = not answer.more and not repaired
-        state.mark = answer.mark if complete else None
-        outbox.drop_shown(state, serial if complete else None)
-        released = self._tidy(dropped)
-        return Applied(
-            receipts=receipts,
-            entries=sum(len(page.entries) for page in answer.streams),
-            gained=answer.gained,
-            lost=answer.lost,
-            repaired=repaired,
-            released=released,
-            again=not complete or bool(outbox.sets_to_send(state, 1, 0)),
-            directives=answer.directives,
-        )
-
-    def _note_evidence(self, entries: Iterable[Any]) -> None:
-        for entry in entries:
-            if entry.item is not None:
-                # "declared" tells readers nothing of the way the bytes take; answers to this phone's own requests do.
-                told = [seen for seen in entry.item.evidence if seen.state != "declared"]
-                photos.note_states(self._state, told)
-
-    def _repair(self, answer: ExchangeAnswer) -> list[str]:
-        """Streams whose digest disagrees begin again."""
-        wrong = [p.stream for p in answer.streams if not pulled.agrees(self._state.streams[p.stream], p)]
-        for key in wrong:
-            pulled.begin_refill(self._state.streams[key])
-        self._state.repairs += len(wrong)
-        return wrong
-
-    def _tidy(self, dropped: set[UUID]) -> list[str]:
-        """Deletes what no stream holds and nothing unsent needs; returns the keys of photos let go."""
-        state = self._state
-        needed = {edit.change.item for edit in outbox.unsent(state)} | photos.items_with_unsent(state)
-        pulled.sweep(state, dropped, needed)
-        return photos.release_photos(state)
-
-
-def _laid_over(seen: VisibleItem, edit: Edit) -> VisibleItem:
-    change = edit.change
-    return msgspec.structs.replace(
-        seen,
-        code=change.grid or seen.code,
-        urgency=change.urgency or seen.urgency,
-        fields=outbox.overlaid(seen.fields, change),
-        unsent=seen.unsent or edit.outcome is None,
-    )
+    def _write(self, change: Change) -> None:
+        directives.refuse_writing(self._state)
+        outbox.add_edit(self._state, change)

@@ -1,10 +1,9 @@
-"""The outbox: a draft of edits, sealed sets with their numbers, receipts, and what was refused."""
+"""The outbox: edits, sealed sets with their numbers, receipts, and what was refused."""
 
 from __future__ import annotations
 
-from schemas.wire import Change, ChangeOutcome, ChangeSet, Receipt
-from sync import framing
-from sync.device import photos
+from schemas.wire import Change, ChangeOutcome, Receipt
+from sync.device import erased, photos, sealing
 from sync.device.state import Edit, SealedSet, State, Told
 
 SHOWN_BY_PULL = ("applied", "merged", "rebased")
@@ -15,30 +14,22 @@ def add_edit(state: State, change: Change) -> None:
     state.edits.append(Edit(change, photos.keep_photos(state, change)))
 
 
-def seal(state: State, nonce: str, form: framing.Form) -> int | None:
-    """Makes the draft into the next numbered set, once and for all; None for an empty draft."""
-    draft = [edit for edit in state.edits if edit.no is None]
-    if not draft:
-        return None
-    state.last_no += 1
-    raw = _encode(state, draft, nonce, form)
-    state.outbox[state.last_no] = SealedSet(state.last_no, raw, framing.set_hash(raw), state.epoch)
-    for index, edit in enumerate(draft):
-        edit.no, edit.index = state.last_no, index
-    return state.last_no
-
-
 def sets_to_send(state: State, max_sets: int, max_bytes: int) -> list[SealedSet]:
-    """The sets after the acknowledged number, in order; always at least one if there is any."""
+    """The sets after the acknowledged number, in order, before one whose bytes are lost; if there are any, not none.
+
+    Of a device whose numbers another copy seems to have used, the first alone: that it is refused is the proof.
+    """
     chosen: list[SealedSet] = []
     room = max_bytes
     for no in range(state.acknowledged + 1, state.last_no + 1):
         sealed = state.outbox[no]
         room -= len(sealed.raw)
-        if chosen and (room < 0 or len(chosen) >= max_sets):
+        if not sealed.raw or (chosen and (room < 0 or len(chosen) >= max_sets)):
             break
         chosen.append(sealed)
-    return [] if state.forked else chosen
+    if state.forked:
+        return [] if state.refused else chosen[:1]
+    return chosen
 
 
 def take_receipt(state: State, receipt: Receipt, serial: int) -> bool:
@@ -47,7 +38,7 @@ def take_receipt(state: State, receipt: Receipt, serial: int) -> bool:
     if sealed is None or sealed.receipt is not None or sealed.hash != receipt.hash:
         return False
     if receipt.status == "forked":
-        state.forked = True
+        state.forked = state.refused = True
         return False
     sealed.receipt = receipt
     for edit in [edit for edit in unsent(state) if edit.no == receipt.no]:
@@ -66,6 +57,29 @@ def drop_shown(state: State, complete: int | None) -> None:
     state.edits = [edit for edit in state.edits if edit.change.item in needed or not _is_shown(state, edit, complete)]
 
 
+def lose_bytes(state: State, no: int) -> None:
+    """Notes that the bytes of a set are gone; of a number that is not kept there is nothing to lose."""
+    if sealed := state.outbox.get(no):
+        sealed.raw = b""
+
+
+def replace_lost(state: State, expected: int, serial: int) -> None:
+    """Settles the sets without receipt whose bytes are lost, once it is known which number the server waits for.
+
+    What it waits for it never got, so the number goes out void. What it has decided before is taken as applied: the
+    pulled state tells the rest.
+    """
+    lost = [one for no, one in sorted(state.outbox.items()) if no > state.acknowledged and not one.raw]
+    for sealed in [one for one in lost if one.receipt is None]:
+        if sealed.no >= expected:
+            sealing.make_void(state, sealed.no, "lost")
+            continue
+        sealed.receipt = Receipt(sealed.no, sealed.hash, "decided")
+        for edit in [edit for edit in unsent(state) if edit.no == sealed.no]:
+            _settle(state, edit, ChangeOutcome(str(edit.change.item), "applied"), serial)
+    _acknowledge(state)
+
+
 def forget_safe(state: State, safe_no: int) -> None:
     """Lets go of receipted sets that the server holds in a verified backup."""
     state.safe_no = max(state.safe_no, safe_no)
@@ -73,34 +87,9 @@ def forget_safe(state: State, safe_no: int) -> None:
         del state.outbox[no]
 
 
-def begin_epoch(state: State, epoch: str) -> None:
-    """Numbers start again: what has no receipt returns to the draft, in order; the old sets are set aside."""
-    state.former += state.outbox.values()
-    state.outbox, state.epoch = {}, epoch
-    state.last_no = state.acknowledged = state.safe_no = 0
-    for edit in state.edits:
-        if edit.outcome is None:
-            edit.no, edit.index = None, 0
-
-
 def unsent(state: State) -> list[Edit]:
     """The edits without a receipt."""
     return [edit for edit in state.edits if edit.outcome is None]
-
-
-def _encode(state: State, draft: list[Edit], nonce: str, form: framing.Form) -> bytes:
-    change_set = ChangeSet(
-        no=state.last_no,
-        device=state.device,
-        holder=state.user,
-        author=state.user,
-        catalogue=state.catalogue,
-        registry=state.registry,
-        nonce=nonce,
-        changes=[framing.encode_change(edit.change, form) for edit in draft],
-        epoch=state.epoch,
-    )
-    return framing.encode_set(change_set, form)
 
 
 def _outcome(receipt: Receipt, edit: Edit) -> ChangeOutcome:
@@ -112,7 +101,7 @@ def _outcome(receipt: Receipt, edit: Edit) -> ChangeOutcome:
 
 
 def _settle(state: State, edit: Edit, outcome: ChangeOutcome, serial: int) -> None:
-    if outcome.outcome in SHOWN_BY_PULL:
+    if outcome.outcome in SHOWN_BY_PULL or _is_taken_in(edit, outcome):
         edit.outcome, edit.receipted_at = outcome, serial
     else:
         state.edits.remove(edit)
@@ -123,9 +112,16 @@ def _settle(state: State, edit: Edit, outcome: ChangeOutcome, serial: int) -> No
         photos.want_photos(state, edit.photos)
 
 
+def _is_taken_in(edit: Edit, outcome: ChangeOutcome) -> bool:
+    """A parked creation is an item all the same: only its grid waits, which its notice tells."""
+    return edit.change.op == "create" and outcome.outcome == "parked"
+
+
 def _acknowledge(state: State) -> None:
     while (sealed := state.outbox.get(state.acknowledged + 1)) and sealed.receipt is not None:
         state.acknowledged += 1
+        if items := erased.erased_by(sealed.receipt):
+            erased.forget(state, items)
 
 
 def _is_shown(state: State, edit: Edit, complete: int | None) -> bool:
@@ -135,9 +131,3 @@ def _is_shown(state: State, edit: Edit, complete: int | None) -> bool:
         return True
     pulled, version = state.items.get(edit.change.item), edit.outcome.version
     return pulled is not None and version is not None and pulled.version >= version
-
-
-def overlaid(fields: dict[str, object], change: Change) -> dict[str, object]:
-    """The fields with one change laid over them; null clears a field."""
-    merged = {**fields, **change.fields}
-    return {name: value for name, value in merged.items() if value is not None}

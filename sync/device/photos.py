@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from uuid import UUID
 
-from schemas.wire import Change, EvidenceState
+from schemas.wire import Change, EntryItem, EvidenceState, PhotoState
 from sync.device.state import OwnPhoto, State
 
 SENT = ("stored", "verified")
@@ -19,13 +19,23 @@ def photo_key(sha256: str, size: int) -> str:
 
 def listed_photos(fields: dict[str, Any]) -> dict[str, tuple[str, int]]:
     """All photos that a form's lists name, by key."""
-    found: dict[str, tuple[str, int]] = {}
+    return {photo_key(one["sha256"], one["size"]): (one["sha256"], one["size"]) for one in photos_in(fields)}
+
+
+def photos_in(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The photos in a form's lists, in their order."""
     for value in fields.values():
         for entry in cast("list[Any]", value) if isinstance(value, list) else []:
             if isinstance(entry, dict) and "sha256" in entry and "size" in entry:
-                photo = cast("dict[str, Any]", entry)
-                found[photo_key(photo["sha256"], photo["size"])] = (photo["sha256"], photo["size"])
-    return found
+                yield cast("dict[str, Any]", entry)
+
+
+def told_states(told: EntryItem) -> list[EvidenceState]:
+    """A state for each photo of an item as an entry tells it: of those in its form, then of the others."""
+    listed = list(photos_in(told.fields))
+    states: list[PhotoState] = told.photos or ["declared"] * len(listed)
+    photos = zip(listed, states, strict=False)
+    return [*(EvidenceState(one["sha256"], one["size"], one["role"], state) for one, state in photos), *told.evidence]
 
 
 def keep_photos(state: State, change: Change) -> list[str]:
@@ -62,16 +72,26 @@ def note_states(state: State, states: Iterable[EvidenceState]) -> None:
             own.state = seen.state
 
 
+def give_up(state: State) -> list[str]:
+    """Forgets the photos that are only here, and returns their keys."""
+    unsent = [key for key, own in state.photos.items() if own.state not in SENT]
+    for key in unsent:
+        del state.photos[key]
+    return unsent
+
+
 def release_photos(state: State) -> list[str]:
     """Forgets the photos that need the phone no more, and returns their keys.
 
-    Verified ones, and stored ones of items out of sight: nothing more will be heard of those.
+    Verified ones, those of erased items, and stored ones of items out of sight: nothing more will be heard of those.
     """
     in_sight = set(state.items) | {edit.change.item for edit in state.edits}
     done = [
         key
         for key, own in state.photos.items()
-        if own.state == "verified" or (own.state == "stored" and in_sight.isdisjoint(own.items))
+        if own.state == "verified"
+        or state.erased.issuperset(own.items)
+        or (own.state == "stored" and in_sight.isdisjoint(own.items))
     ]
     for key in done:
         del state.photos[key]
@@ -80,4 +100,5 @@ def release_photos(state: State) -> list[str]:
 
 def items_with_unsent(state: State) -> set[UUID]:
     """The items with photos that are only on this phone."""
-    return {item for own in state.photos.values() if own.state not in SENT for item in own.items}
+    unsent = {item for own in state.photos.values() if own.state not in SENT for item in own.items}
+    return unsent - state.erased

@@ -27,8 +27,9 @@ class Applied(Struct, frozen=True):
     """What an answer did. `again`: there is more to pull or to push, so exchange at once.
 
     `stale`: it did not answer the last request, so only its receipts were used. `released`: keys of the
-    photos whose bytes the phone may delete. `repaired`: streams that begin again because their digest
-    disagreed.
+    photos whose bytes the phone may delete. `repaired`: streams that are compared from now on because their
+    digest disagreed. `directives`: those that were not handed out before. `wiped`: the device has forgotten
+    everything, and the app does the same.
     """
 
     stale: bool = False
@@ -41,6 +42,7 @@ class Applied(Struct, frozen=True):
     new_epoch: bool = False
     again: bool = False
     directives: list[Directive] = []
+    wiped: bool = False
 
 
 class VisibleItem(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Changes of the registry as data: checked, applied to the grids that stand, and followed by the items in them."""

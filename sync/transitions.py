@@ -1,0 +1,96 @@
+"""Decides a step of a case that was taken offline: by the machine of `sync.cases`, from the state that it names.
+
+A step does not use the base version. Where the case has gone another way meanwhile, or what the step needs has not
+arrived yet, it waits for a person; what its author may not do at all is kept in the quarantine.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.wire import Transition
+from sync.access import ItemFacts
+from sync.case_state import CaseState, Circumstances, Given
+from sync.cases import leads_to, may_take, transition
+from sync.deciding import Refused, Turn
+from sync.decisions import CaseFacts, Decision, Move, Step
+from sync.duties import Actor, case_actor
+from sync.items import ItemState
+from sync.refusal import Refusal
+from sync.updating import update
+from sync.working import Working
+
+_WAITING = frozenset({"late_transition", "evidence_not_verified", "review_pending"})
+"""What does not hold against a step for good: the state has changed, or something is yet to come."""
+
+
+def transit(working: Working, turn: Turn, state: ItemState) -> Decision:
+    """What becomes of a step: its fields are merged first, as an update. Raises Refused."""
+    asked, facts = turn.change.transition, working.cases.get(state.id)
+    if asked is None:
+        raise Refused("rejected", "change_malformed")
+    if facts is None:
+        raise Refused("quarantined", "forbidden")
+    actor = _actor(working, turn, state, facts.case)
+    if (allowed := may_take(facts.case, asked.action, asked.leaves, actor, working.context.catalogue.source)) is None:
+        raise Refused("rejected", "parameter_invalid")
+    if not allowed:
+        raise Refused("quarantined", "forbidden")
+    edited = _edited(working, turn, state)
+    taken = _take(working, turn, facts, actor, asked)
+    if isinstance(taken, Step):
+        return _park(working, turn, state, edited, taken)
+    if working.group is not None:
+        return _park(working, turn, state, edited, Step(asked.action, asked.leaves, facts.case.state, "", asked.note))
+    return msgspec.structs.replace(edited, move=taken)
+
+
+def _edited(working: Working, turn: Turn, state: ItemState) -> Decision:
+    """What becomes of the fields that it brings, such as photos from after."""
+    if not turn.change.fields:
+        return Decision(state.id, "applied", current=state)
+    working.permit(turn.compiled, "update", state.author_id, state.grid_id, turn.captured_at)
+    return update(working, turn, state)
+
+
+def _take(working: Working, turn: Turn, facts: CaseFacts, actor: Actor, asked: Transition) -> Move | Step | None:
+    """The step as taken (None: the case is already where it leads), or what makes it wait. Raises Refused."""
+    case = facts.case
+    if case.state != asked.leaves and case.state == leads_to(asked.action, asked.leaves):
+        return None
+    circumstances = Circumstances(
+        item_type=turn.compiled.type,
+        catalogue=working.context.catalogue.source,
+        now=working.context.now,
+        review_approved=facts.review_approved,
+        report_verified=facts.report_verified,
+        close_verified=facts.close_verified,
+    )
+    outcome = transition(case, asked.action, actor, asked.leaves, circumstances, Given(note=asked.note))
+    if not isinstance(outcome, Refusal):
+        return Move(asked.action, case, outcome, asked.note)
+    if outcome.code not in _WAITING:
+        raise Refused("quarantined", outcome.code)
+    return Step(asked.action, asked.leaves, case.state, outcome.code, asked.note)
+
+
+def _actor(working: Working, turn: Turn, state: ItemState, case: CaseState) -> Actor:
+    """In what capacity its author acted, by his assignments at the capture."""
+    lead = (case.organisation,) if case.organisation else ()
+    facts = ItemFacts(
+        type=state.type,
+        grid_id=state.grid_id,
+        grid_code=working.context.registry.code(state.grid_id) or "",
+        author_id=state.author_id,
+        holders=(*lead, *case.assisting),
+    )
+    held = working.authority.at(turn.captured_at).assignments
+    return case_actor(working.context.author_id, held, facts, turn.compiled.type)
+
+
+def _park(working: Working, turn: Turn, state: ItemState, edited: Decision, step: Step) -> Decision:
+    """One conflict for the step, and for what of its fields has to be settled."""
+    parked, kind = edited.conflict, "late_transition" if step.code else "group"
+    overlaps, base = (parked.overlaps, parked.base_version) if parked else ({}, state.version)
+    conflict = msgspec.structs.replace(working.conflict(turn, kind, state, overlaps, base), step=step)
+    return msgspec.structs.replace(edited, outcome="parked", conflict=conflict, current=state)

@@ -1,0 +1,240 @@
+"""The context of a set plus what the set has done so far, and the checks that every kind of change shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from schemas.forms import CompiledType, Fault
+from schemas.wire import Change
+from sync.access import ItemFacts, Operation, WriteRefusal, grid_streams
+from sync.authority import Authority, Held
+from sync.deciding import Edit, Refused, Turn
+from sync.decisions import (
+    Conflict,
+    Decision,
+    HeldPlace,
+    OpenConflict,
+    Reference,
+    Revision,
+    SetContext,
+    Waiting,
+)
+from sync.items import Fields, ItemState, Past, referred, revision_rev
+from sync.merge import Overlap
+from sync.placing import Fixes, Placement, place
+from sync.territory import Sighting
+
+Targets = dict[str, Reference | None]
+"""By reference field that is filled in, the item that it names; None where nothing is known of it."""
+
+
+class Working:
+    """What each change of a set finds. `group`: all of the set is parked together, under this id.
+
+    `oldest`: what was captured earlier is too old.
+    """
+
+    def __init__(
+        self, context: SetContext, sighting: Sighting, deleting: frozenset[UUID], group: UUID | None = None
+    ) -> None:
+        self.context = context
+        self.sighting = sighting
+        self.group = group
+        self.authority = Authority(context.assignments)
+        self.oldest = context.now - context.lease
+        self.items = dict(context.items)
+        self.references = dict(context.references)
+        self.referrers = dict(context.referrers)
+        self.cases = dict(context.cases)
+        self.open_conflicts = {item: list(held) for item, held in context.open_conflicts.items()}
+        self._streams = frozenset(grid_streams(self.authority.at(context.now).assignments))
+        self._deleting = deleting
+        self._revisions: dict[UUID, list[Revision]] = {}
+        self._permitted: set[tuple[Held, str, Operation, UUID, UUID | None]] = set()
+
+    # What the set has done -----------------------------------------------------------------------------------
+
+    def remember(self, decision: Decision) -> None:
+        """Let the later changes of the set see this one."""
+        if (revision := decision.revision) is not None:
+            self._remember_revision(revision)
+        if (conflict := decision.conflict) is not None and decision.item_id is not None:
+            self._remember_conflict(decision.item_id, conflict)
+        if (move := decision.move) is not None and decision.item_id is not None:
+            facts = self.cases[decision.item_id]
+            self.cases[decision.item_id] = msgspec.structs.replace(facts, case=move.after)
+
+    def _remember_revision(self, revision: Revision) -> None:
+        after = revision.after
+        self.items[after.id] = after
+        self._revisions.setdefault(after.id, []).append(revision)
+        if after.type in self.context.catalogue.referred:
+            known = self.references.get(after.id)
+            waiting = known.waiting if known and after.grid_id is None else None
+            self.references[after.id] = Reference(after.type, after.grid_id, after.deleted, waiting)
+        if self._deleting:
+            self._remember_referring(revision.before, after)
+
+    def _remember_referring(self, before: ItemState | None, after: ItemState) -> None:
+        """Who refers to what is only asked of the items that the set deletes."""
+        former = self._targets_of(before) if before is not None else set[UUID]()
+        targets = self._targets_of(after)
+        for target in former - targets:
+            self.referrers[target] = self.referrers.get(target, frozenset()) - {after.id}
+        for target in targets - former:
+            self.referrers[target] = self.referrers.get(target, frozenset()) | {after.id}
+
+    def _targets_of(self, item: ItemState) -> set[UUID]:
+        """The items that an item refers to, itself left out; a deleted one refers to nothing."""
+        keys = () if item.deleted else self.context.catalogue.types[item.type].reference_fields
+        return {referred(item.fields[key]) for key in keys if key in item.fields} - {item.id}
+
+    def past_of(self, item_id: UUID) -> list[Past]:
+        """An item's earlier revisions, those of this set included."""
+        own = self._revisions.get(item_id, ())
+        device_id = self.context.device_id
+        return [
+            *self.context.past.get(item_id, ()),
+            *[Past(one.after.version, one.after.rev, device_id, one.fields) for one in own],
+        ]
+
+    def _remember_conflict(self, item_id: UUID, conflict: Conflict) -> None:
+        held = OpenConflict(
+            conflict.id,
+            conflict.kind,
+            self.context.device_id,
+            frozenset(conflict.overlaps),
+            conflict.op,
+            self.group is not None,
+        )
+        self.open_conflicts.setdefault(item_id, []).append(held)
+        if held.holds_item and conflict.claim is not None:
+            place = HeldPlace(candidates=conflict.claim.candidates, counties=conflict.claim.counties)
+            waiting = Waiting(conflict.group or conflict.id, place)
+            if (known := self.references.get(item_id)) is not None:
+                self.references[item_id] = msgspec.structs.replace(known, waiting=waiting)
+
+    def holding(self, item_id: UUID) -> OpenConflict | None:
+        """The open conflict about the item itself, which nobody but its author sees until it is settled."""
+        return next((one for one in self.open_conflicts.get(item_id, ()) if one.holds_item), None)
+
+    def end(self, item_id: UUID, conflict: OpenConflict) -> UUID:
+        """Note that this conflict is open no longer."""
+        self.open_conflicts[item_id].remove(conflict)
+        return conflict.id
+
+    # Parking -------------------------------------------------------------------------------------------------
+
+    def conflict(
+        self, turn: Turn, kind: str, state: ItemState, overlaps: dict[str, Overlap], base_version: int | None
+    ) -> Conflict:
+        """A conflict about a change of an item that is there; without a base nobody knows what its author saw."""
+        return Conflict(
+            id=self.context.id_of(turn.index, "conflict"),
+            kind=kind,
+            op=turn.change.op,
+            overlaps=overlaps,
+            base_version=base_version,
+            server_version=state.version,
+            base_unknown=base_version is None,
+            group=self.group,
+        )
+
+    def park(self, edit: Edit, kind: str) -> Decision:
+        """An edit of which nothing is applied."""
+        conflict = self.conflict(edit.turn, kind, edit.state, edit.overlap(edit.incoming), edit.base_version)
+        return Decision(edit.state.id, "parked", conflict=conflict, current=edit.state)
+
+    # Checks --------------------------------------------------------------------------------------------------
+
+    def check(self, faults: Sequence[Fault]) -> None:
+        """Raises Refused for the first fault of a form."""
+        if faults:
+            raise Refused("rejected", faults[0].code, faults[0])
+
+    def targets(self, compiled: CompiledType, fields: Fields) -> Targets:
+        """What the reference fields that are filled in name; None where nothing is known under an id."""
+        if not compiled.reference_fields:
+            return {}
+        return {
+            key: self.references.get(referred(value))
+            for key in compiled.reference_fields
+            if (value := fields.get(key)) is not None
+        }
+
+    def place(self, turn: Turn, change: Change, fixes: Fixes, targets: Targets) -> Placement:
+        """The grid, by the sources of the type."""
+        compiled, registry = turn.compiled, self.context.registry
+        target = targets.get(compiled.belongs_to_field)
+        reference_grid = target.grid_id if target else None
+        at, version = turn.captured_at, self.context.written_registry
+        return place(change, compiled, fixes, reference_grid, registry, at, version, self.sighting)
+
+    def permit(
+        self,
+        compiled: CompiledType,
+        operation: Operation,
+        author_id: UUID,
+        grid_id: UUID | None,
+        captured_at: datetime,
+    ) -> None:
+        """Write authority is judged by the assignments at the capture, never by those at the receipt."""
+        held = self.authority.at(captured_at)
+        asked = held, compiled.code, operation, author_id, grid_id
+        if asked not in self._permitted:
+            self._judge(held, compiled, operation, author_id, grid_id)
+            self._permitted.add(asked)
+
+    def _judge(
+        self, held: Held, compiled: CompiledType, operation: Operation, author_id: UUID, grid_id: UUID | None
+    ) -> None:
+        code = self._refusal(held, compiled, operation, author_id, grid_id)
+        if code == "out_of_scope" and grid_id is not None:
+            # Who worked in a grid when he wrote may write in what has come of it since.
+            former = self.context.registry.lineage.predecessors(grid_id)
+            if any(self._refusal(held, compiled, operation, author_id, one) is None for one in former):
+                return
+        if code == "delete_not_allowed":
+            raise Refused("rejected", code)
+        if code is not None and not self.context.released:
+            raise Refused("quarantined", code)
+
+    def _refusal(
+        self, held: Held, compiled: CompiledType, operation: Operation, author_id: UUID, grid_id: UUID | None
+    ) -> WriteRefusal | None:
+        facts = ItemFacts(
+            type=compiled.code,
+            grid_id=grid_id,
+            grid_code=self.context.registry.code(grid_id) or "",
+            author_id=author_id,
+        )
+        return held.refusal(self.context.author_id, facts, compiled.type, operation)
+
+    def reads(self, stream_class: str, grid_id: UUID) -> bool:
+        """Whether a stream of a grid is on its author's phone."""
+        return ("grid_restricted" if stream_class == "grid_restricted" else "grid", grid_id) in self._streams
+
+    def signed(self, item: ItemState) -> ItemState:
+        """The item with its rev."""
+        return msgspec.structs.replace(item, rev=revision_rev(self.context.secrets[item.id], item))
+
+
+def dead_among(compiled: CompiledType, targets: Targets) -> set[str]:
+    """The fields that name a deleted item; raises Refused for what names none, or one of a wrong type."""
+    dead: set[str] = set()
+    for key, target in targets.items():
+        if target is None or target.type not in compiled.reference_fields[key]:
+            raise Refused("quarantined", "reference_unknown")
+        if target.deleted:
+            dead.add(key)
+    return dead
+
+
+def waiting_for(compiled: CompiledType, targets: Targets) -> Waiting | None:
+    """What the item waits in that the grid is to be told from, if that is held itself."""
+    target = targets.get(compiled.belongs_to_field)
+    return target.waiting if target and not target.deleted else None
