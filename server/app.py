@@ -13,10 +13,12 @@ from server import logs
 from server.access_log import AccessLog
 from server.api import ROUTES
 from server.api.openapi import config as openapi_config
+from server.api.polls import AnswerPolls
 from server.api.requests import ApiRequest
 from server.api.session_guard import provide_caller, provide_services
 from server.compression import CompressAnswers
 from server.console import ROUTER as CONSOLE
+from server.memory import Memory, keep
 from server.problems import answer_unavailable, handlers
 from server.services import open_services
 from server.settings import Settings
@@ -26,6 +28,7 @@ from server.storage.objects import StoreUnavailable
 def create_app(settings: Settings) -> Litestar:
     """The application; it opens what it needs when it is started, and closes it when it is stopped."""
     logs.configure(settings.log_level, settings.log_format)
+    memory = Memory()
     app = Litestar(
         route_handlers=[*ROUTES, CONSOLE],
         dependencies={
@@ -33,20 +36,20 @@ def create_app(settings: Settings) -> Litestar:
             "caller": Provide(provide_caller),
         },
         exception_handlers=handlers() | {StoreUnavailable: answer_unavailable},
-        lifespan=[_open(settings)],
+        lifespan=[_open(settings, memory)],
         logging_config=None,
         openapi_config=openapi_config(version("onegrid")),
         request_class=ApiRequest,
         request_max_body_size=settings.max_body_bytes,
     )
-    app.asgi_handler = AccessLog(CompressAnswers(app.asgi_handler))
+    app.asgi_handler = AnswerPolls(AccessLog(CompressAnswers(app.asgi_handler)), memory)
     return app
 
 
-def _open(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _open(settings: Settings, memory: Memory) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-        async with open_services(settings) as services:
+        async with open_services(settings, memory) as services, keep(memory, settings.database_url):
             app.state.services = services
             yield
 

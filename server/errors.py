@@ -31,6 +31,11 @@ CATALOGUE: dict[str, ErrorKind] = {
     "not_ready": ErrorKind(
         503, "服务正在启动或暂不可用,请稍后重试。", "The service is starting or not available; try again shortly."
     ),
+    "events_full": ErrorKind(
+        503,
+        "同时等候通知的手机过多,请改为定时询问。",
+        "Too many phones wait for nudges here; ask now and then instead.",
+    ),
     # Who you are
     "token_missing": ErrorKind(401, "请先登录。", "Sign in first."),
     "token_unknown": ErrorKind(401, "登录已失效,请重新登录。", "The sign-in is no longer valid; sign in again."),
@@ -45,12 +50,173 @@ CATALOGUE: dict[str, ErrorKind] = {
         "注册码无效、已使用或已过期,请向管理员索取新的。",
         "The enrolment code is unknown, used or expired; ask for a new one.",
     ),
+    "ticket_invalid": ErrorKind(
+        400,
+        "注册凭证无法使用,请向管理员索取注册码。",
+        "The enrolment ticket cannot be used here; ask for an enrolment code.",
+    ),
+    "device_known": ErrorKind(
+        409,
+        "此设备在册,凭证不能代替令牌;令牌失效时请向管理员索取注册码。",
+        "The device is known here and its ticket opens nothing: use its tokens, or ask for an enrolment code.",
+    ),
+    "fork_unknown": ErrorKind(
+        409,
+        "服务器没有因编号重复拒收过此变更集,无需另立设备。",
+        "No set of this number and hash was refused as forked; the device is its own.",
+    ),
+    "fork_needless": ErrorKind(
+        409, "此刷新令牌仍可使用,请直接刷新。", "This refresh token is good: refresh with it, the device is its own."
+    ),
+    "fork_spent": ErrorKind(
+        409,
+        "以此安装标识另立的设备已启用,请另生成安装标识。",
+        "The device made for this install is in use; make another install for another copy.",
+    ),
+    "fork_too_often": ErrorKind(
+        429, "近期另立的设备过多,请稍后再试或联系管理员。", "Too many devices were made so lately; try again later."
+    ),
+    "device_already_revoked": ErrorKind(
+        409,
+        "该设备此前已停用;如要继续使用,请重新注册。",
+        "The device was revoked before; to go on using it, enrol it again.",
+    ),
+    "directive_open": ErrorKind(
+        409,
+        "此前已向该设备下达同样的指令,设备尚未完成。",
+        "The device was asked for this before and has not done it yet.",
+    ),
     "password_weak": ErrorKind(400, "密码至少 8 位,且含三类字符。", "A password needs 8 characters of three kinds."),
     "forbidden": ErrorKind(403, "您的角色不能执行此操作。", "Your role does not allow this."),
     "device_mismatch": ErrorKind(403, "设备与令牌不符。", "The device named is not the one this token belongs to."),
     "device_needed": ErrorKind(403, "此接口只供已注册的设备使用。", "Only an enrolled device may use this."),
     "csrf_failed": ErrorKind(403, "页面已过期,请刷新后重试。", "The page has expired; reload it and try again."),
+    "search_too_short": ErrorKind(
+        400, "请输入至少两个相连的字符。", "Write at least two characters that stand together."
+    ),
+    "search_empty": ErrorKind(400, "请写明要查找的内容。", "Say what to look for."),
+    "search_needs_community": ErrorKind(
+        400,
+        "按姓氏查找须指明一个社区(12 位代码)。",
+        "A surname is looked for within one community: give its code of 12 digits.",
+    ),
     "reason_needed": ErrorKind(400, "请填写原因。", "Give a reason."),
+    "next_key_needed": ErrorKind(
+        400,
+        "请把新的主密钥写入 ONEGRID_MASTER_KEY_NEXT(openssl rand -base64 32),并与现用的不同。",
+        "Set ONEGRID_MASTER_KEY_NEXT to a new master key (openssl rand -base64 32), other than the present one.",
+    ),
+    "master_key_changed": ErrorKind(
+        409, "主密钥已由他人更换,请用新密钥重试。", "The master key was changed meanwhile; try again with the new one."
+    ),
+    # The audit trail
+    "trail_unreadable": ErrorKind(
+        422, "这不是导出的审计记录文件,或文件已损坏。", "This is no exported audit trail, or the file is damaged."
+    ),
+    # The catalogue
+    "catalogue_faulty": ErrorKind(422, "这不是可用的事项目录。", "This is no catalogue that can be used."),
+    # The quarantine
+    "quarantine_settled": ErrorKind(409, "该项已放行或已丢弃。", "It was released or discarded already."),
+    "quarantine_gone": ErrorKind(
+        409, "其内容已清除,无法打开。", "Its bytes were erased and cannot be opened any more."
+    ),
+    # Backups
+    "backup_running": ErrorKind(409, "正在进行另一次备份,请等它结束。", "Another backup is being made; wait for it."),
+    "backup_failed": ErrorKind(500, "备份失败。", "The backup failed."),
+    "backup_unproved": ErrorKind(
+        500, "备份无法恢复,未采用。", "The backup does not restore as it should and was not taken."
+    ),
+    "backup_unusable": ErrorKind(
+        422, "备份不完整或已损坏。", "The backup is not whole, or was altered since it was made."
+    ),
+    "backup_newer": ErrorKind(
+        409, "备份由更新版本的程序写入,请先升级程序。", "A newer program wrote this backup; upgrade this one first."
+    ),
+    "backup_keys_unusable": ErrorKind(
+        422,
+        "密钥文件缺失、已损坏,或比备份更早。",
+        "The key file is missing or damaged, or older than the backup.",
+    ),
+    "backup_other_key": ErrorKind(
+        422,
+        "密钥文件须用另一把主密钥打开,请恢复当时的 keys.json 或设置 ONEGRID_MASTER_KEY。",
+        "The key file opens with another master key: put back the keys.json of then, or set ONEGRID_MASTER_KEY.",
+    ),
+    "restore_target_used": ErrorKind(
+        409, "目标数据库不是空的,请另建一个空库。", "The target database is not empty; make a new one."
+    ),
+    "restore_failed": ErrorKind(500, "恢复失败,原数据库未改动。", "The restore failed; the database is as it was."),
+    # People and their assignments
+    "phone_invalid": ErrorKind(422, "请填写 11 位手机号。", "Give a mobile number of 11 digits."),
+    "phone_taken": ErrorKind(
+        409,
+        "该手机号已有账号;在您范围内的,请直接任职,否则请联系上级管理员。",
+        "There is an account with this number: assign it if it is in your area, else ask an administrator above.",
+    ),
+    "name_invalid": ErrorKind(
+        422, "请填写姓名,至多 50 字。", "Give a name of at most 50 characters that can be printed."
+    ),
+    "name_differs": ErrorKind(
+        422, "姓名与该手机号已有的姓名不一致,请核对。", "Another name belongs to this number; check both."
+    ),
+    "date_invalid": ErrorKind(422, "日期应写作 2025-03-01。", "Write a day as 2025-03-01."),
+    "person_left": ErrorKind(409, "此人已离岗。", "This person has left."),
+    "own_appointment": ErrorKind(
+        409, "不能为自己任职、免职或离岗,请由他人办理。", "Nobody appoints himself or ends his own posts; ask another."
+    ),
+    "founded_already": ErrorKind(
+        409,
+        "已有安全管理员,请由其任免。",
+        "There is a security administrator already: have people appointed by them.",
+    ),
+    "role_unknown": ErrorKind(422, "目录中没有这个角色。", "The catalogue has no such role."),
+    "role_not_yours": ErrorKind(
+        403,
+        "该角色不归您任免:管理、安全、审计三类角色由安全管理员任免,其余由系统管理员任免。",
+        "This role is not yours to give: administrators, security administrators and auditors are appointed by a "
+        "security administrator, all others by an administrator.",
+    ),
+    "place_unsuitable": ErrorKind(
+        422,
+        "该角色不设在此处:网格角色填网格编码,其余填相应层级的区划代码,二者只填其一。",
+        "The role does not exist there: grid roles name a grid, others a division of their tier, and only one of both.",
+    ),
+    "grid_unknown": ErrorKind(422, "您的范围内没有此编码的现行网格。", "No current grid of your area has this code."),
+    "division_unknown": ErrorKind(422, "您的范围内没有此区划代码。", "No division of your area has this code."),
+    "department_unsuitable": ErrorKind(
+        422,
+        "部门与任职不符:部门处置员须填在该层级设有机构的部门,其他角色不填部门。",
+        "The department does not fit: handlers name one with an office at that tier, other roles name none.",
+    ),
+    "validity_empty": ErrorKind(422, "任职结束早于开始。", "The assignment would end before it begins."),
+    "assignment_overlaps": ErrorKind(
+        409, "此人在该时段已有同一任职。", "This person holds the same post within that time already."
+    ),
+    "assignment_ended": ErrorKind(409, "该任职已结束。", "This assignment has ended already."),
+    "import_unreadable": ErrorKind(
+        422,
+        "文件无法读取:应为 UTF-8 或 GB18030 编码的 CSV,首行为列名。",
+        "The file cannot be read: it has to be CSV in UTF-8 or GB18030 with the names of the columns first.",
+    ),
+    "import_refused": ErrorKind(
+        422,
+        "有的行不能导入,未写入任何内容;请按报告修改后重试。",
+        "Some lines cannot be taken in and nothing was written; mend them by the report and try again.",
+    ),
+    # The registry
+    "file_unreadable": ErrorKind(
+        400, "文件无法读取,请检查后再导入。", "The file cannot be read; check it and try again."
+    ),
+    "registry_moved": ErrorKind(
+        409,
+        "其间他人发布了新的编码库版本,未写入任何内容,请重新执行。",
+        "Somebody published another registry version meanwhile; nothing was written. Run it again.",
+    ),
+    "registry_moving": ErrorKind(
+        409,
+        "上一次网格调整的台账仍在转移,请待其完成后再执行。",
+        "The items of the last change of the registry are still being moved; run it once that has ended.",
+    ),
     # A change set as a whole
     "set_malformed": ErrorKind(
         422, "变更集无法解析,已原样保存。", "The change set cannot be read; its bytes are kept."
@@ -69,14 +235,31 @@ CATALOGUE: dict[str, ErrorKind] = {
     "set_forked": ErrorKind(
         422, "该编号已用于其他内容,字节已保存。", "This number was used for other bytes; these are kept."
     ),
+    "set_void_lost": ErrorKind(
+        422,
+        "手机已没有该编号的内容,无法补交,已记录。",
+        "The phone no longer has what stood under this number; it is on record that nothing came.",
+    ),
+    "set_void_too_large": ErrorKind(
+        422,
+        "内容超过上限,未能提交,已记录;请在手机上拆分后重填。",
+        "What stood under this number is over the size limit and was not sent; split it and enter it again.",
+    ),
     "set_internal_error": ErrorKind(
         422, "处理时出错,已保存,等待人工处理。", "It failed inside the server; it is kept and a person will look."
     ),
-    "set_refused_whole": ErrorKind(
-        422, "同一变更集中的其他变更被拒绝。", "Another change of this all-or-nothing set was refused."
+    "set_all_or_nothing": ErrorKind(
+        422,
+        "同一变更集须全部成立,其中有变更未被接受,此变更也未生效。",
+        "Another change of this all-or-nothing set was not accepted, so this one was not applied either.",
     ),
     "catalogue_unknown": ErrorKind(
         422, "事项目录版本不受支持,已保存待处理。", "This catalogue version is not supported; the set is kept."
+    ),
+    "catalogue_too_old": ErrorKind(
+        422,
+        "应用所用的事项目录版本过旧,已保存待处理,请更新应用。",
+        "The app's catalogue version is too old; the set is kept: update the app.",
     ),
     "author_not_holder": ErrorKind(
         422, "作者不是设备持有人,已保存待处理。", "The author is not the device's holder; the set is kept."
@@ -93,14 +276,21 @@ CATALOGUE: dict[str, ErrorKind] = {
         422, "该编号的事项已存在,内容已保存待处理。", "An item with this id exists; what was sent is kept."
     ),
     "item_unknown": ErrorKind(422, "没有这个事项。", "There is no such item."),
-    "base_unknown": ErrorKind(
-        422, "所依据的版本不存在,已保存待处理。", "The revision it was written against is not known; it is kept."
+    "item_erased": ErrorKind(
+        409,
+        "该事项的个人信息已依法清除,不能再填写;此内容未保存,请在手机上删除。",
+        "The item was erased and takes no more; what was sent is not kept, and the phone is to delete it too.",
+    ),
+    "case_open": ErrorKind(
+        409, "案件尚未办结,不能清除;请先办结。", "The case is still open; bring it to its end before erasing the item."
+    ),
+    "lease_exceeded": ErrorKind(
+        422,
+        "填写时间距今过久,超出离线期限;内容已完整保存,由人工处理。",
+        "It was written longer ago than phones may stay offline; nothing is lost, and a person will look at it.",
     ),
     "reference_unknown": ErrorKind(
         422, "引用的事项不存在或类型不对。", "The item it refers to does not exist or is of the wrong type."
-    ),
-    "territory_unresolved": ErrorKind(
-        422, "无法确定所属网格,已保存待处理。", "No grid can be told from it; it is kept for a person."
     ),
     "out_of_scope": ErrorKind(
         422, "不在您负责的网格内,已保存待处理。", "It lies outside the grids you are assigned to; it is kept."
@@ -121,6 +311,11 @@ CATALOGUE: dict[str, ErrorKind] = {
     "evidence_not_verified": ErrorKind(409, "所需照片尚未核验。", "A needed photo is not verified yet."),
     "reason_unknown": ErrorKind(400, "原因代码不正确。", "There is no such reason."),
     "note_needed": ErrorKind(400, "选择「其他」须写明原因。", "The reason 'other' needs a note."),
+    "nobody_answers": ErrorKind(
+        409,
+        "填报人已离岗或调离,且无人可修改;请直接审核,或处理其案件。",
+        "Its author is gone and nobody else may correct it: approve it, or settle its case.",
+    ),
     "undo_too_late": ErrorKind(409, "已有后续操作,无法撤销。", "Something was built on it; it cannot be undone."),
     "review_pending": ErrorKind(
         409, "上报尚未审核通过,请先审核。", "The report is not approved yet; have it reviewed first."

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from schemas.item_type import Field
+from schemas.forms import CompiledType
+from schemas.item_type import NAMES_OF_PEOPLE, Field
 
 HIDDEN = "***"
 
-_NAMES_OF_PEOPLE = frozenset(
-    {
-        "name",
-        "owner_name",
-        "manager",
-        "guardian",
-        "helper",
-        "party_a",
-        "party_b",
-        "spokesperson",
-        "applicant",
-        "builder",
-        "responsible",
-    }
-)
-"""The catalogue has no type for a person's name; these are the fields of its forms that hold one."""
-
 _SHORTEST_PHONE = 9
 _SHORTEST_NUMBER = 15
+_LONGEST_TITLE = 40
 
 
 def mask(field: Field, value: Any) -> Any:
@@ -44,9 +30,20 @@ def mask(field: Field, value: Any) -> Any:
         return mask_number(value)
     if field.type == "phone":
         return mask_phone(value)
-    if field.key in _NAMES_OF_PEOPLE:
+    if field.key in NAMES_OF_PEOPLE:
         return mask_name(value)
     return HIDDEN
+
+
+def mask_all(compiled: CompiledType, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a form, each masked; one that the form no longer has is hidden."""
+    return {key: mask(field, value) if (field := compiled.fields.get(key)) else HIDDEN for key, value in fields.items()}
+
+
+def masked_title(compiled: CompiledType, fields: Mapping[str, Any]) -> str:
+    """What tells an item from others in a list: the first text of its form of which anything may be shown."""
+    texts = (mask(field, fields.get(field.key)) for field in compiled.fields.values() if field.type == "text")
+    return next((text[:_LONGEST_TITLE] for text in texts if text and text != HIDDEN), "")
 
 
 def mask_number(number: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 REGISTRY = CollectorRegistry()
@@ -28,10 +28,24 @@ CHANGES = Counter("onegrid_changes_total", "Changes decided, by outcome", ["outc
 RECEIPTS_REPLAYED = Counter(
     "onegrid_receipts_replayed_total", "Change sets that were answered with their stored receipt", registry=REGISTRY
 )
+EPOCHS = Counter(
+    "onegrid_epochs_total", "Epochs that began because the database had gone back", ["cause"], registry=REGISTRY
+)
 PULLED_ENTRIES = Counter("onegrid_pulled_entries_total", "Feed entries sent to devices", registry=REGISTRY)
 AUTH_FAILURES = Counter(
     "onegrid_auth_failures_total", "Requests refused for who sent them", ["code"], registry=REGISTRY
 )
+POLLS_FROM_MEMORY = Counter(
+    "onegrid_polls_from_memory_total", "Polls answered with nothing new without the database", registry=REGISTRY
+)
+MEMORY_LOST = Counter(
+    "onegrid_memory_lost_total", "Times that a process forgot everything for want of its connection", registry=REGISTRY
+)
+EVENT_STREAMS = Gauge(
+    "onegrid_event_streams", "Event streams that are open", registry=REGISTRY, multiprocess_mode="livesum"
+)
+COMPACTED = Counter("onegrid_compacted_absences_total", "Absences removed from feeds", registry=REGISTRY)
+PRUNED = Counter("onegrid_pruned_receipts_total", "Receipts cut down after they were acknowledged", registry=REGISTRY)
 EVIDENCE = Counter("onegrid_evidence_total", "Photos that reached a state", ["state"], registry=REGISTRY)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

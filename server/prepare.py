@@ -1,22 +1,30 @@
 """`python -m server.prepare`: brings database and bucket to what this program needs, before any of it serves.
 
 A process of its own, because what it imports would stay in the supervisor's memory for ever. Says on stdout in
-one sentence what is wrong, and then exits 1.
+one sentence what is wrong, and then exits 1; says there too if the next master key is the one in use, and if the
+database turned out to have gone back.
 """
 
 import asyncio
 import os
 import secrets
 import sys
+from typing import NamedTuple
 
 import asyncpg
 import minio
 import urllib3
 from minio.error import MinioException, S3Error
 
+from server import logs
 from server.db import installation, migrate
-from server.sealing import Keyring
+from server.db.database import Database
+from server.embedded.words import NEW_EPOCH, NEXT_KEY_IN_USE
+from server.sealing import Keyring, Unsealable
 from server.settings import Settings, SettingsError
+from server.storage.objects import ObjectStore, StoreUnavailable
+from server.usecases.epochs import Cause
+from server.usecases.witness import face_witness
 
 _SECONDS = 5
 _CREDENTIALS_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
@@ -26,15 +34,27 @@ class PrepareError(Exception):
     """The text is one sentence in both languages."""
 
 
-def prepare(settings: Settings) -> None:
-    """Migrate the database and make sure of the bucket. Raises PrepareError."""
+class Prepared(NamedTuple):
+    """`rotated`: the next master key is the one in use, a rotation came that far and was not finished.
+
+    `epoch`: why another epoch began.
+    """
+
+    rotated: bool
+    epoch: Cause | None
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Migrate the database, make sure of the bucket, and ask the witness. Raises PrepareError."""
     asyncio.run(_reach_database(settings.database_url))
     try:
         migrate.upgrade(settings.database_url)
     except migrate.DatabaseNewer as error:
         raise PrepareError(str(error)) from error
-    asyncio.run(_claim(settings))
+    root = asyncio.run(_claim(settings))
     _reach_bucket(settings)
+    epoch = asyncio.run(_face_witness(settings, Keyring(root.secret)))
+    return Prepared(root.master.secret == settings.master_key_next, epoch)
 
 
 async def _reach_database(url: str) -> None:
@@ -48,20 +68,48 @@ async def _reach_database(url: str) -> None:
     await connection.close()
 
 
-async def _claim(settings: Settings) -> None:
-    """A wrong master key is told here, once, and not by every server process in turn."""
+async def _claim(settings: Settings) -> installation.Root:
+    """The root secret and the master key in use.
+
+    A wrong master key is told here, once, and not by every server process in turn.
+    """
     connection = await asyncpg.connect(settings.database_url, timeout=_SECONDS)
     try:
         async with connection.transaction():
-            check = Keyring(settings.master_key).check_value()
-            ours = await installation.claim(connection, check, secrets.token_urlsafe(9))
+            masters = installation.master_keys(settings)
+            root = await installation.claim(connection, masters, secrets.token_urlsafe(9))
+    except installation.KeysMissing as error:
+        raise PrepareError(
+            "此数据库由备份恢复，但其密钥尚未恢复，请先恢复密钥文件 / "
+            "this database was restored from a backup without its keys: restore the key file first"
+        ) from error
+    except Unsealable as error:
+        raise PrepareError(
+            "数据库中的根密钥已损坏，请从备份恢复 / the root secret in the database is damaged: restore a backup"
+        ) from error
     finally:
         await connection.close()
-    if not ours:
+    if root is None:
         raise PrepareError(
-            "ONEGRID_MASTER_KEY 与此数据库不符，请换回原来的主密钥 / "
-            "ONEGRID_MASTER_KEY is not the one of this database: set the key it was first used with"
+            "ONEGRID_MASTER_KEY 与此数据库不符，请换回此数据库所用的主密钥 / "
+            "ONEGRID_MASTER_KEY is not the one of this database: set the key that it is used with"
         )
+    return root
+
+
+async def _face_witness(settings: Settings, keyring: Keyring) -> Cause | None:
+    database, objects = await Database.connect(settings.database_url, size=1), ObjectStore.from_settings(settings)
+    try:
+        return await face_witness(database, objects, keyring)
+    except StoreUnavailable as error:
+        raise PrepareError(
+            f"对象存储未应答（{error}），无法确认数据库是否被恢复过，请稍后再启动 / "
+            f"the object store does not answer ({error}), so nobody can tell whether the database was restored: "
+            "start again when it does"
+        ) from error
+    finally:
+        objects.close()
+        await database.close()
 
 
 def _reach_bucket(settings: Settings) -> None:
@@ -101,10 +149,16 @@ def _bucket_refused(settings: Settings, code: str) -> PrepareError:
 def main() -> int:
     """Exit status."""
     try:
-        prepare(Settings.from_env(os.environ))
+        settings = Settings.from_env(os.environ)
+        logs.configure(settings.log_level, settings.log_format)
+        prepared = prepare(settings)
     except (PrepareError, SettingsError) as error:
         sys.stdout.write(f"{error}\n")
         return 1
+    if prepared.rotated:
+        sys.stdout.write(f"{NEXT_KEY_IN_USE}\n")
+    if prepared.epoch:
+        sys.stdout.write(f"{NEW_EPOCH}: {prepared.epoch}\n")
     return 0
 
 

@@ -40,6 +40,8 @@ _UNAVAILABLE = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    # The driver's word for a connection that died between two of its messages.
+    asyncpg.InternalClientError,
     ConnectionError,
     TimeoutError,
 )

@@ -17,8 +17,9 @@ from server.db.database import Database
 from server.db.job_queue import JobQueue
 from server.db.registry import current_version, load_registry
 from server.embedded.words import StartError
+from server.memory import Memory
 from server.passwords import PasswordDesk
-from server.sealing import Keyring
+from server.sealing import Keyring, Unsealable
 from server.settings import Settings
 from server.storage.objects import ObjectStore
 from sync.registry import Registry
@@ -62,6 +63,7 @@ class Services:
     registry_holder: RegistryHolder = field(repr=False)
     passwords: PasswordDesk = field(repr=False)
     jobs: JobQueue = field(repr=False)
+    memory: Memory = field(repr=False)
 
     @property
     def registry(self) -> Registry:
@@ -70,21 +72,23 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
+async def open_services(settings: Settings, memory: Memory | None = None) -> AsyncGenerator[Services, None]:
     """Open the database and the object store for as long as the block runs.
 
-    The master key is compared with the installation's. Raises StartError with one clear sentence if the database
-    cannot be reached, has no schema, or belongs to another master key.
+    `memory`: one that the caller keeps; without it nothing is answered from memory. The root secret is opened with the
+    master key. Raises StartError with one clear sentence if the database cannot be reached, has no schema, or belongs
+    to another master key.
     """
     objects = ObjectStore.from_settings(settings)
     database = await _connect(settings)
     jobs = await JobQueue.connect(settings.database_url)
+    memory = memory or Memory()
+    database.when_moved(memory.moved)
     try:
-        keyring = Keyring(settings.master_key)
-        await _claim(database, keyring)
+        keyring = Keyring(await _claim(database, settings))
         holder = RegistryHolder(database)
         await holder.refresh()
-        yield Services(settings, database, keyring, objects, packaged(), holder, PasswordDesk(), jobs)
+        yield Services(settings, database, keyring, objects, packaged(), holder, PasswordDesk(), jobs, memory)
     finally:
         await jobs.close()
         await database.close()
@@ -101,17 +105,29 @@ async def _connect(settings: Settings) -> Database:
         ) from error
 
 
-async def _claim(database: Database, keyring: Keyring) -> None:
-    epoch = secrets.token_urlsafe(9)
+async def _claim(database: Database, settings: Settings) -> bytes:
+    """The root secret."""
+    epoch, masters = secrets.token_urlsafe(9), installation.master_keys(settings)
     try:
-        ours = await database.write(lambda tx: installation.claim(tx.connection, keyring.check_value(), epoch))
+        root = await database.write(lambda tx: installation.claim(tx.connection, masters, epoch))
     except asyncpg.UndefinedTableError as error:
         raise StartError(
             "数据库尚未建表，请先运行 onegrid up", "the database has no schema yet: run onegrid up first"
         ) from error
-    if not ours:
+    except installation.KeysMissing as error:
         raise StartError(
-            "ONEGRID_MASTER_KEY 与此数据库不符，已封存的内容将无法打开，请换回原来的主密钥",
+            "此数据库由备份恢复，但其密钥尚未恢复，请先恢复密钥文件",
+            "this database was restored from a backup without its keys: restore the key file first",
+        ) from error
+    except Unsealable as error:
+        raise StartError(
+            "数据库中的根密钥已损坏，已封存的内容无法打开，请从备份恢复",
+            "the root secret in the database is damaged, so nothing sealed could be opened: restore a backup",
+        ) from error
+    if root is None:
+        raise StartError(
+            "ONEGRID_MASTER_KEY 与此数据库不符，已封存的内容将无法打开，请换回此数据库所用的主密钥",
             "ONEGRID_MASTER_KEY is not the one of this database, so nothing sealed could be opened: "
-            "set the key it was first used with",
+            "set the key that it is used with",
         )
+    return root.secret

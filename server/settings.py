@@ -10,7 +10,7 @@ from msgspec import Meta
 PREFIX = "ONEGRID_"
 # Without these no server runs; `onegrid up` finds them itself for what it embeds.
 REQUIRED = ("database_url", "s3_endpoint", "s3_access_key", "s3_secret_key", "master_key")
-_UNITS_ZH = {"minutes": "分钟", "hours": "小时", "days": "天", "bytes": "字节", "": ""}
+_UNITS_ZH = {"seconds": "秒", "minutes": "分钟", "hours": "小时", "days": "天", "bytes": "字节", "": ""}
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@]*):[^@/]*@")
 
 
@@ -56,8 +56,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: Annotated[
         bytes,
         _about(
-            "主密钥：32 字节的 Base64，封存各项密钥",
-            "Master key that wraps every item key: base64 of 32 bytes",
+            "主密钥：32 字节的 Base64，封存一切密钥之根",
+            "Master key that wraps the secret behind all keys: base64 of 32 bytes",
+            "(output of: openssl rand -base64 32)",
+            secret=True,
+            min_length=32,
+            max_length=32,
+        ),
+    ] = b""
+    master_key_next: Annotated[
+        bytes,
+        _about(
+            "更换中的新主密钥：32 字节的 Base64；更换完成后改写到 MASTER_KEY",
+            "The new master key during a rotation, base64 of 32 bytes; it then becomes MASTER_KEY",
             "(output of: openssl rand -base64 32)",
             secret=True,
             min_length=32,
@@ -123,6 +134,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=365,
         ),
     ] = 30
+    absence_days: Annotated[
+        int,
+        _about(
+            "记录移出后,同步流保留其去向的天数;须长于离线有效期",
+            "How long a stream remembers what has left it; longer than the offline lease",
+            "45",
+            unit="days",
+            ge=2,
+            le=3650,
+        ),
+    ] = 45
+    event_streams: Annotated[
+        int,
+        _about("每个进程同时打开的事件流上限", "Event streams open at once in a process", "2000", ge=0, le=100_000),
+    ] = 2000
+    event_heartbeat_seconds: Annotated[
+        int,
+        _about(
+            "事件流的心跳间隔", "How often an idle event stream says that it lives", "20", unit="seconds", ge=1, le=300
+        ),
+    ] = 20
     max_set_bytes: Annotated[
         int, _about("一个变更集的上限", "Largest change set", "262144", unit="bytes", ge=16_384, le=8_388_608)
     ] = 262_144
@@ -137,6 +169,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_url_minutes: Annotated[
         int, _about("上传地址有效期", "Life of an upload address", "30", unit="minutes", ge=1, le=1440)
     ] = 30
+    witness_seconds: Annotated[
+        int,
+        _about(
+            "多久把数据库的进度记入对象存储一次",
+            "How often the object store is told how far the database has come",
+            "5",
+            unit="seconds",
+            ge=1,
+            le=300,
+        ),
+    ] = 5
     read_url_minutes: Annotated[
         int, _about("照片读取地址有效期", "Life of a photo's read address", "5", unit="minutes", ge=1, le=60)
     ] = 5
@@ -152,7 +195,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in required:
             if name not in given:
                 raise SettingsError(_missing(name))
-        return cls(**given)
+        settings = cls(**given)
+        if settings.absence_days <= settings.offline_lease_days:
+            raise SettingsError(_too_short())
+        return settings
 
     @property
     def phones_s3_endpoint(self) -> str:
@@ -238,6 +284,11 @@ def _missing(name: str) -> str:
         f"缺少设置 {variable(name)}（{meta.extra['zh']}），请写成例如 {meta.extra['example']} / "
         f"{variable(name)} is not set ({meta.description}): write for example {meta.extra['example']}"
     )
+
+
+def _too_short() -> str:
+    absences, lease = variable("absence_days"), variable("offline_lease_days")
+    return f"设置 {absences} 须大于 {lease} / {absences} has to be more than {lease}"
 
 
 def _invalid(name: str) -> str:

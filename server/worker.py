@@ -1,8 +1,10 @@
 """`python -m server.worker`: one server process on a socket that it inherits from the supervisor."""
 
 import argparse
+import gc
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -14,6 +16,9 @@ from server.settings import Settings
 # What a phone on a slow network may need between two requests of one exchange.
 _KEEP_ALIVE_SECONDS = 75
 _SECONDS_TO_FINISH = 4
+# New objects between two looks for cycles. A set of a hundred items makes some thousands that live until it is stored:
+# at Python's own 700, each of them is looked at several times while it is still needed.
+_OBJECTS_BETWEEN_LOOKS = 10_000
 
 
 class Announcing(uvicorn.Server):
@@ -22,12 +27,28 @@ class Announcing(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: int) -> None:
         super().__init__(config)
         self._ready = ready
+        self._when_stopping: set[Callable[[], None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving, then say so."""
+        """Start serving, then say so. Every request finds in its state where to say what is to be ended first."""
+        self.lifespan.state["when_stopping"] = self._when_stopping
         await super().startup(sockets=sockets)
+        spare_what_stays()
         if self.started:
             os.write(self._ready, f"{os.getpid()}\n".encode())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would go on for ever, then wait for the rest."""
+        for end in list(self._when_stopping):
+            end()
+        await super().shutdown(sockets=sockets)
+
+
+def spare_what_stays() -> None:
+    """What was loaded at the start stays to the end, so the garbage collector need not look at it ever again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
 
 
 def config(app: Any, settings: Settings) -> uvicorn.Config:

@@ -16,12 +16,12 @@ def unless_held(
 ) -> Response[bytes]:
     """`body` as JSON with its entity tag, or 304 where If-None-Match names it."""
     common = {"ETag": etag, "Cache-Control": "private, no-cache"} | (headers or {})
-    if _names(request.headers.get("if-none-match", ""), etag):
+    if names(request.headers.get("if-none-match", ""), etag):
         return Response(b"", status_code=304, headers=common)
     return Response(body, media_type="application/json", headers=common)
 
 
-def _names(if_none_match: str, etag: str) -> bool:
-    """By weak comparison: the bytes may have gone out compressed."""
+def names(if_none_match: str, etag: str) -> bool:
+    """Whether If-None-Match names the tag, by weak comparison: the bytes may have gone out compressed."""
     given = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return "*" in given or etag in given

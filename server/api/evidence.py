@@ -17,7 +17,7 @@ from schemas.evidence import (
     PhotosUploaded,
     UploadedAnswer,
 )
-from server.api.session_guard import SECURITY
+from server.api.session_guard import ADMITS_DEPARTED, SECURITY
 from server.errors import Problem
 from server.services import Services
 from server.usecases import evidence
@@ -26,7 +26,12 @@ from server.usecases.sessions import Caller
 _PHOTO = re.compile(r"([0-9a-f]{64})-([1-9][0-9]{0,14})")
 
 
-@post("/", status_code=200, summary="申报照片并取得上传地址 Declare photos and get where to send them")
+@post(
+    "/",
+    status_code=200,
+    summary="申报照片并取得上传地址 Declare photos and get where to send them",
+    opt=ADMITS_DEPARTED,
+)
 async def declare_photos(
     services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[PhotosDeclared]
 ) -> DeclarationAnswer:
@@ -34,7 +39,7 @@ async def declare_photos(
     return DeclarationAnswer(await evidence.declare(services, caller, data.photos))
 
 
-@post("/uploaded", status_code=200, summary="告知照片已上传 Say that photos were sent")
+@post("/uploaded", status_code=200, summary="告知照片已上传 Say that photos were sent", opt=ADMITS_DEPARTED)
 async def photos_uploaded(
     services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[PhotosUploaded]
 ) -> UploadedAnswer:

@@ -16,6 +16,7 @@ from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Struct
 
+from server import shared_dictionary
 from server.api.session_guard import ADMITS_REVOKED, SECURITY
 from server.errors import Problem
 from server.services import Services
@@ -67,7 +68,8 @@ async def get_exchange(
     services: NamedDependency[Services], caller: NamedDependency[Caller], mark: Annotated[str, Parameter(max_length=64)]
 ) -> Response[Changed]:
     """204 where a device with this mark holds everything; 200 where an exchange would bring something."""
-    if await nothing_new(services, _device(caller), mark):
+    _device(caller)
+    if await nothing_new(services, caller, mark):
         return Response(None, status_code=204)  # pyright: ignore[reportReturnType]
     return Response(Changed(changed=True))
 
@@ -104,6 +106,8 @@ def _decompress(body: bytes, encoding: str | None, limit: int) -> bytes:
                 plain = gzip.GzipFile(fileobj=io.BytesIO(body)).read(limit + 1)
             case "zstd":
                 plain = zstandard.ZstdDecompressor().stream_reader(body).read(limit + 1)
+            case "dcz":
+                plain = shared_dictionary.decompress(body, limit + 1)
             case _:
                 raise Problem("encoding_unknown", field="Content-Encoding")
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:

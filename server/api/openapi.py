@@ -12,7 +12,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Server, T
 from msgspec import json
 
 from schemas.accounts import ProblemDocument
-from schemas.wire import ExchangeAnswer, ExchangeRequest
+from schemas.wire import Bits64, ExchangeAnswer, ExchangeRequest
 from server.problems import MEDIA_TYPE
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
@@ -99,9 +99,17 @@ def _describe_exchange(operation: dict[str, Any], request: dict[str, Any], answe
 
 def _add_schemas(document: dict[str, Any], *types: type) -> tuple[dict[str, Any], ...]:
     """Schemas of types that no handler declares, among the components."""
-    schemas, components = json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas, components = json.schema_components(
+        types, schema_hook=_bits_schema, ref_template="#/components/schemas/{name}"
+    )
     document["components"].setdefault("schemas", {}).update(components)
     return schemas
+
+
+def _bits_schema(kind: type) -> dict[str, Any]:
+    if kind is not Bits64:
+        raise NotImplementedError
+    return {"type": "string", "pattern": "^[0-9a-f]{16}$"}
 
 
 def config(version: str) -> OpenAPIConfig:

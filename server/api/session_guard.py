@@ -16,6 +16,7 @@ SECURITY = [{"bearer": []}]
 """What the OpenAPI document says of a handler that takes `caller`."""
 
 ADMITS_REVOKED = {"admits_revoked": True}
+ADMITS_DEPARTED = {"admits_departed": True}
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]{1,128})", re.IGNORECASE)
 _KINDS = frozenset({"device", "user"})
@@ -29,7 +30,8 @@ async def provide_services(request: Request[Any, Any, Any]) -> Services:
 async def provide_caller(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Caller:
     """The dependency `caller`. Raises Problem: token_missing, token_unknown, token_expired; forbidden if revoked.
 
-    A router with `opt=ADMITS_REVOKED` lets a revoked device in, to be told so there.
+    A router with `opt=ADMITS_REVOKED` lets a revoked device in, to be told so there; a handler with
+    `opt=ADMITS_DEPARTED` the device of somebody who has left, which may still bring what was written before.
     """
     given = request.headers.get("authorization", "")
     if not given:
@@ -39,9 +41,13 @@ async def provide_caller(request: Request[Any, Any, Any], services: NamedDepende
         raise Problem("token_unknown")
     caller = await identify(services, bearer.group(1), _KINDS, request_id(request))
     request.scope["state"]["caller"] = caller
-    if caller.revoked and not request.route_handler.opt.get("admits_revoked"):
+    if caller.revoked and not _is_admitted(caller, request.route_handler.opt):
         raise Problem("forbidden")
     return caller
+
+
+def _is_admitted(caller: Caller, opt: dict[str, Any]) -> bool:
+    return bool(opt.get("admits_revoked") or (caller.departed and opt.get("admits_departed")))
 
 
 def request_id(request: Request[Any, Any, Any]) -> str | None:

@@ -18,7 +18,22 @@ COMMANDS = {
     "settings": "server.cli.settings",
     "device": "server.cli.device",
     "simulate": "server.cli.simulate",
+    "rehearse": "server.cli.rehearse",
     "conflict": "server.cli.conflict",
+    "registry": "server.cli.registry",
+    "crosswalk": "server.cli.crosswalk",
+    "user": "server.cli.user",
+    "item": "server.cli.item",
+    "key": "server.cli.key",
+    "retention": "server.cli.retention",
+    "bench": "server.cli.bench",
+    "backup": "server.cli.backup",
+    "restore": "server.cli.restore",
+    "epoch": "server.cli.epoch",
+    "audit": "server.cli.audit",
+    "quarantine": "server.cli.quarantine",
+    "catalogue": "server.cli.catalogue",
+    "doctor": "server.cli.doctor",
 }
 
 _ABOUT = """一张网:城市网格员的离线优先同步服务 / OneGrid: offline-first sync for city grid workers

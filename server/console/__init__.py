@@ -6,7 +6,22 @@ from litestar import Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from server.console import case_desk, home_page, item_pages, queue_page, sign_in, static_files
+from server.console import (
+    case_desk,
+    conflict_pages,
+    device_pages,
+    export_page,
+    grid_page,
+    home_page,
+    item_pages,
+    map_page,
+    people_pages,
+    queue_page,
+    registry_page,
+    search_page,
+    sign_in,
+    static_files,
+)
 from server.console.problems import page_handlers
 from server.console.visit import Visit, provide_form, provide_visit
 from server.errors import Problem
@@ -32,6 +47,23 @@ ROUTER = Router(
         item_pages.act,
         item_pages.photo,
         case_desk.show,
+        conflict_pages.show,
+        conflict_pages.one,
+        conflict_pages.act,
+        search_page.show,
+        search_page.find,
+        export_page.show,
+        export_page.take,
+        people_pages.show,
+        people_pages.person,
+        people_pages.reveal,
+        device_pages.show,
+        device_pages.device,
+        device_pages.ask,
+        device_pages.act,
+        registry_page.show,
+        map_page.show,
+        grid_page.show,
         static_files.static,
         _nothing_here,
     ],

@@ -27,7 +27,7 @@ def keep(
             max_age=seconds,
             httponly=True,
             samesite="strict",
-            secure=_by_tls(request),
+            secure=by_tls(request),
         )
     )
 
@@ -37,6 +37,6 @@ def forget(answer: Response[Any], name: str) -> None:
     answer.delete_cookie(name, path=_PATH)
 
 
-def _by_tls(request: Request[Any, Any, Any]) -> bool:
+def by_tls(request: Request[Any, Any, Any]) -> bool:
     """Whether the browser came by TLS, to us or to a balancer before us; a false claim only makes a cookie stricter."""
     return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "") == "https"

@@ -10,14 +10,17 @@ from litestar.di import NamedDependency
 
 from server.console import clock
 from server.console.case_desk import first_filter
-from server.console.navigation import HANDLING, REVIEWING
+from server.console.navigation import HANDLING, LOOKING_AFTER, REVIEWING
 from server.console.visit import Visit
 from server.db.cases import CaseFilter
+from server.db.conflicts import ConflictFilter
 from server.db.reading import ItemFilter
 from server.usecases.cases import own_offices
+from server.usecases.conflict_counts import count_conflicts
 from server.usecases.places import places_of
 from server.usecases.workload import case_load, review_load
 from sync.access import UNREADING_ROLES, Assignment
+from sync.disputes import SETTLING_ROLES
 
 
 class Tile(NamedTuple):
@@ -40,15 +43,22 @@ class Post(NamedTuple):
 async def home(visit: NamedDependency[Visit]) -> Response[str]:
     """The page."""
     now = clock.shown(visit.language, datetime.now(UTC))
-    elsewhere = "home.no_work_admin" if visit.caller.roles & UNREADING_ROLES else "home.no_work"
     tiles, posts = await _tiles(visit), await _posts(visit)
-    return visit.page("home.html", now=now, tiles=tiles, posts=posts, no_work=visit.say(elsewhere))
+    return visit.page("home.html", now=now, tiles=tiles, posts=posts, no_work=visit.say(_elsewhere(visit)))
+
+
+def _elsewhere(visit: Visit) -> str:
+    """The words for who has no queue here: where his work is done."""
+    if visit.caller.roles & LOOKING_AFTER:
+        return "home.no_work_people"
+    return "home.no_work_admin" if visit.caller.roles & UNREADING_ROLES else "home.no_work"
 
 
 async def _tiles(visit: Visit) -> list[Tile]:
     roles = visit.caller.roles
     tiles = [await _review_tile(visit)] if roles & REVIEWING else []
-    return [*tiles, await _case_tile(visit)] if roles & HANDLING else tiles
+    tiles += [await _case_tile(visit)] if roles & HANDLING else []
+    return [*tiles, await _conflict_tile(visit)] if roles & SETTLING_ROLES else tiles
 
 
 async def _review_tile(visit: Visit) -> Tile:
@@ -66,6 +76,12 @@ async def _case_tile(visit: Visit) -> Tile:
     count, overdue = (sum(one.by_state.get(state, 0) for state in states) for one in (load, late))
     pressing = visit.say("home.cases_overdue", count=overdue) if overdue else ""
     return Tile("/console/cases", visit.say("home.cases"), count, pressing)
+
+
+async def _conflict_tile(visit: Visit) -> Tile:
+    wanted = ConflictFilter(state="open")
+    counts = await count_conflicts(visit.services, visit.caller, wanted, datetime.now(UTC))
+    return Tile("/console/conflicts", visit.say("home.conflicts"), counts.total, "")
 
 
 async def _posts(visit: Visit) -> list[Post]:

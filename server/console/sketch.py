@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import cos, radians
 from typing import Any, NamedTuple
 
-from sync.coordinates import EARTH_RADIUS_M, LonLat, to_wgs84
+from server.console.map_frame import Bar, Frame, bounds_of, fit
+from sync.coordinates import LonLat, to_wgs84
 
 WIDTH, HEIGHT, MARGIN = 360.0, 270.0, 26.0
 """The drawing's size and the room around the outline, in its own units."""
 
-_METRES_PER_DEGREE = radians(1.0) * EARTH_RADIUS_M
-_BARS_M = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 _LONGEST_BAR = WIDTH / 3
-
-
-class Bar(NamedTuple):
-    """A scale bar: its length in the drawing and in metres."""
-
-    length: float
-    metres: int
 
 
 class Sketch(NamedTuple):
@@ -34,41 +25,17 @@ class Sketch(NamedTuple):
     height: float = HEIGHT
 
 
-class _Frame:
-    """A flat frame around an outline (equirectangular about its middle), north up, fitted into the drawing."""
-
-    def __init__(self, ring: Sequence[LonLat]) -> None:
-        lons, lats = [lon for lon, _ in ring], [lat for _, lat in ring]
-        self._lon, self._lat = (min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2
-        self._east = _METRES_PER_DEGREE * cos(radians(self._lat))
-        wide, high = (max(lons) - min(lons)) * self._east, (max(lats) - min(lats)) * _METRES_PER_DEGREE
-        self.scale = min((WIDTH - 2 * MARGIN) / max(wide, 1.0), (HEIGHT - 2 * MARGIN) / max(high, 1.0))
-
-    def place(self, lon: float, lat: float) -> tuple[float, float]:
-        """Where a point lies on the drawing."""
-        x = WIDTH / 2 + (lon - self._lon) * self._east * self.scale
-        y = HEIGHT / 2 - (lat - self._lat) * _METRES_PER_DEGREE * self.scale
-        return round(x, 1), round(y, 1)
-
-    def path(self, rings: Iterable[Sequence[LonLat]]) -> str:
-        """Rings as path data."""
-        return " ".join(
-            "M" + " L".join(f"{x:g},{y:g}" for x, y in (self.place(*corner) for corner in ring)) + " Z"
-            for ring in rings
-        )
-
-
 def draw(
     outline: Sequence[Sequence[LonLat]], neighbours: Iterable[Sequence[Sequence[LonLat]]], point: LonLat | None
 ) -> Sketch:
     """Draw a grid (rings in WGS-84 degrees), the outlines around it, and a point."""
-    frame = _Frame(outline[0])
+    frame = fit(bounds_of(outline[0]), (MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN))
     placed = frame.place(*point) if point else None
     return Sketch(
-        outline=frame.path(outline),
-        neighbours=[frame.path(rings) for rings in neighbours],
+        outline=_path(frame, outline),
+        neighbours=[_path(frame, rings) for rings in neighbours],
         point=placed if placed and 0 <= placed[0] <= WIDTH and 0 <= placed[1] <= HEIGHT else None,
-        bar=_bar(frame.scale),
+        bar=frame.bar(_LONGEST_BAR),
     )
 
 
@@ -81,7 +48,8 @@ def point_of(fields: Mapping[str, Any], geo_fields: Iterable[str]) -> LonLat | N
     return None
 
 
-def _bar(scale: float) -> Bar:
-    fitting = [metres for metres in _BARS_M if metres * scale <= _LONGEST_BAR]
-    metres = fitting[-1] if fitting else _BARS_M[0]
-    return Bar(round(metres * scale, 1), metres)
+def _path(frame: Frame, rings: Iterable[Sequence[LonLat]]) -> str:
+    """Rings as path data."""
+    return " ".join(
+        "M" + " L".join(f"{x:g},{y:g}" for x, y in (frame.place(*corner) for corner in ring)) + " Z" for ring in rings
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from schemas.forms import CompiledType
@@ -91,12 +91,21 @@ def _revisions(
             kind="revision",
             words=f"{visit.say(f'op.{revision.op}')} v{revision.version}",
             who=_who(visit, revision.author_name),
-            detail=visit.say("item.captured", at=clock.shown(visit.language, revision.captured_at)),
+            detail=_captured(visit, revision),
             changes=changes,
             filled=len(revision.fields) if first else 0,
             reason=revision.reason or "",
         )
         before |= revision.fields
+
+
+def _captured(visit: Visit, revision: RevisionView) -> str:
+    """When it was captured, and what is to be thought of the phone's clock."""
+    words = visit.say("item.captured", at=clock.shown(visit.language, revision.captured_at))
+    if revision.skew is None:
+        return words
+    key = "item.clock_ahead" if revision.skew > 0 else "item.clock_behind"
+    return f"{words} · {visit.say(key, span=clock.span(visit.language, timedelta(seconds=revision.skew)))}"
 
 
 def _changes(

@@ -95,6 +95,11 @@ class Visit:
         return answer
 
     @property
+    def server_address(self) -> str:
+        """Where this server is, as the reader's browser found it."""
+        return f"{'https' if cookies.by_tls(self.request) else 'http'}://{self.request.url.netloc}"
+
+    @property
     def links(self) -> list[Link]:
         """Where this person may go."""
         return links_for(self.caller.roles)

@@ -14,6 +14,7 @@ from server.db.named import sql
 from server.db.reading import Grants, grant_rows, reached
 from sync.access import Organisation
 from sync.case_table import UNHANDLED
+from sync.routing import Above
 
 
 async def cases_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
@@ -44,6 +45,15 @@ async def organisations_above(
     """The organisations of these departments in these divisions."""
     rows = await connection.fetch(sql("organisations_above"), departments, divisions)
     return [Organisation(row["id"], row["department"], row["division"]) for row in rows]
+
+
+async def offices_above(
+    connection: Connection, departments: Sequence[str], divisions: Sequence[str]
+) -> tuple[dict[str, Above], list[Organisation]]:
+    """Divisions with all that lies above them, as `places.tree_above`, and the departments' organisations in these."""
+    rows = await connection.fetch(sql("offices_above"), departments, divisions)
+    tree = {row["code"]: Above(row["parent"], row["host_county"]) for row in rows}
+    return tree, [Organisation(row["id"], row["department"], row["code"]) for row in rows if row["id"]]
 
 
 class CaseFilter(Struct, frozen=True, kw_only=True):

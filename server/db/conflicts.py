@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from server.db.database import Connection, Row
 from server.db.named import sql
-from server.db.reading import grant_rows, reached
+from server.db.reading import grant_rows
 from sync.access import Grant
 
 _LEAST, _MOST = UUID(int=0), UUID(int=2**128 - 1)
@@ -20,8 +20,8 @@ _LEAST, _MOST = UUID(int=0), UUID(int=2**128 - 1)
 class ConflictFilter(Struct, frozen=True, kw_only=True):
     """Which conflicts are asked for; None asks nothing.
 
-    `least` to `most`: a range of ids. `division_prefix`: the first digits of the item's grid code. `after`: opening
-    time and id of the last conflict that was shown.
+    `least` to `most`: a range of ids. `division_prefix`: the first digits of the item's grid code, or of one that it
+    may get. `authors`: who wrote what is parked. `after`: opening time and id of the last conflict that was shown.
     """
 
     least: UUID = _LEAST
@@ -31,17 +31,21 @@ class ConflictFilter(Struct, frozen=True, kw_only=True):
     item_type: str | None = None
     division_prefix: str | None = None
     opened_before: datetime | None = None
+    authors: tuple[UUID, ...] | None = None
     after: tuple[datetime, UUID] | None = None
 
 
 class Closing(Struct, frozen=True, kw_only=True):
-    """How a conflict was settled: when, by whom, what was taken, as which revision of the item, and why."""
+    """How a conflict was settled: when, by whom, what was taken, as which revision of the item, and why.
+
+    Nobody settled it, for no reason given, where it ended by itself: see `server.usecases.parking` and `claiming`.
+    """
 
     at: datetime
-    by: UUID
+    by: UUID | None
     take: str
     version: int
-    reason: str
+    reason: str | None
 
 
 async def select_conflicts(
@@ -49,8 +53,28 @@ async def select_conflicts(
 ) -> list[Row]:
     """At most `limit` conflicts within these grants, oldest first, each with its item's place, key and people."""
     opened_at, last_id = wanted.after or (None, None)
-    return await connection.fetch(
-        reached("select_conflicts"),
+    return await connection.fetch(_statement("select_conflicts"), *_asked(grants, wanted), opened_at, last_id, limit)
+
+
+async def count_conflicts(
+    connection: Connection, grants: Sequence[Grant], wanted: ConflictFilter, now: datetime, ages: Sequence[float]
+) -> list[Row]:
+    """How many there are: grouped, kind, type, community, age, take, count, oldest; `ages`: bounds in seconds."""
+    return await connection.fetch(_statement("count_conflicts"), *_asked(grants, wanted), now, list(ages))
+
+
+async def count_all(connection: Connection, grants: Sequence[Grant], wanted: ConflictFilter) -> int:
+    """How many conflicts there are within these grants."""
+    return int(await connection.fetchval(_statement("count_all_conflicts"), *_asked(grants, wanted)) or 0)
+
+
+async def people_named(connection: Connection, user_id: UUID | None, phone: bytes, name: str) -> tuple[UUID, ...]:
+    """Those who have this id, this phone (its blind index) or this name, also who has left."""
+    return tuple(row["id"] for row in await connection.fetch(sql("people_named"), user_id, phone, name))
+
+
+def _asked(grants: Sequence[Grant], wanted: ConflictFilter) -> tuple[Any, ...]:
+    return (
         grant_rows(grants),
         wanted.least,
         wanted.most,
@@ -59,15 +83,27 @@ async def select_conflicts(
         wanted.item_type,
         wanted.division_prefix,
         wanted.opened_before,
-        opened_at,
-        last_id,
-        limit,
+        wanted.authors,
     )
 
 
-async def lock_conflict(connection: Connection, conflict_id: UUID) -> None:
-    """Keep a conflict as it is until the transaction ends; its item is to be locked first."""
-    await connection.execute(sql("lock_conflict"), conflict_id)
+def _statement(name: str) -> str:
+    """Conflicts that are asked for, within grants; of items without a grid by what their code may stand for."""
+    statement = sql(name).replace("{wanted}", sql("wanted_conflicts")).replace("{reached}", sql("reached"))
+    statement = statement.replace("{claim_reached}", sql("claim_reached"))
+    return statement.replace("{claim_within}", sql("claim_within"))
+
+
+async def group_of_conflict(connection: Connection, group_id: UUID) -> list[Row]:
+    """The conflicts that are settled together, in the order of their changes: id, item_id, state, resolved_at,
+    resolution_version.
+    """
+    return await connection.fetch(sql("group_of_conflict"), group_id)
+
+
+async def lock_conflicts(connection: Connection, conflict_ids: Sequence[UUID]) -> None:
+    """Keep conflicts as they are until the transaction ends; their items are to be locked first."""
+    await connection.execute(sql("lock_conflicts"), conflict_ids)
 
 
 async def history_of_item(connection: Connection, item_id: UUID) -> list[Row]:

@@ -15,11 +15,15 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
+from server.db.nudges import Nudges
+
 T = TypeVar("T")
 
 # A unique violation is two transactions creating the same thing at once: the second run sees what the first made.
 _RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
 _ATTEMPTS = 6
+# The version that jsonb begins with where it travels in binary, as COPY wants it.
+_JSONB = b"\x01"
 
 Connection = asyncpg.Connection
 Row = Mapping[str, Any]
@@ -30,6 +34,8 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.moved: dict[str, int] = {}
+        """The streams, {key: id}, whose heads it moves."""
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
 
     def after_commit(self, call: Callable[[], Awaitable[None]]) -> None:
@@ -47,28 +53,45 @@ async def prepare_connection(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        encoder=lambda value: msgspec.json.encode(value).decode(),
-        decoder=msgspec.json.decode,
+        encoder=lambda value: _JSONB + msgspec.json.encode(value),
+        decoder=lambda value: msgspec.json.decode(value[len(_JSONB) :]),
+        format="binary",
     )
+
+
+async def _leave_as_it_is(_: Connection) -> None:
+    """Nobody here changes a connection for longer than a transaction, so no round trip is spent on undoing it."""
 
 
 class Database:
     """A pool of connections to the city's database."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, nudges: Nudges) -> None:
         self.pool = pool
+        self._nudges = nudges
+        self._hearers: list[Callable[[Mapping[str, int]], None]] = [nudges.send]
 
     @classmethod
     async def connect(cls, url: str, *, size: int = 10) -> Database:
         """Open a pool of at most `size` connections; raises OSError or asyncpg errors if it cannot."""
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=size, init=prepare_connection, server_settings={"timezone": "UTC"}
+            url,
+            min_size=1,
+            max_size=size,
+            init=prepare_connection,
+            reset=_leave_as_it_is,
+            server_settings={"timezone": "UTC"},
         )
-        return cls(pool)
+        return cls(pool, Nudges(url))
 
     async def close(self) -> None:
         """Wait for what is running and close every connection."""
+        await self._nudges.close()
         await self.pool.close()
+
+    def when_moved(self, call: Callable[[Mapping[str, int]], None]) -> None:
+        """Have `call` told the streams, {key: id}, that each commit of this process moved, as soon as it is durable."""
+        self._hearers.append(call)
 
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one READ COMMITTED transaction, again from the start if the database undid it."""
@@ -86,8 +109,17 @@ class Database:
             transaction = Transaction(connection)  # pyright: ignore[reportArgumentType] a pool proxy is a connection
             async with connection.transaction():
                 result = await work(transaction)
+        if transaction.moved:
+            for hearer in self._hearers:
+                hearer(transaction.moved)
         await transaction.committed()
         return result
+
+    @asynccontextmanager
+    async def single(self) -> AsyncGenerator[Connection]:
+        """A connection for one statement, which is a transaction of its own."""
+        async with self.pool.acquire() as connection:
+            yield connection  # pyright: ignore[reportReturnType]
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Connection]:
@@ -101,4 +133,9 @@ class Database:
 
 def to_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows for `jsonb_to_recordset`: bytes become PostgreSQL's hex text, the rest is what msgspec writes."""
-    return [{k: f"\\x{v.hex()}" if isinstance(v, bytes) else v for k, v in row.items()} for row in rows]
+    return [{k: hexed(v) if isinstance(v, bytes) else v for k, v in row.items()} for row in rows]
+
+
+def hexed(value: bytes | None) -> str | None:
+    """Bytes as PostgreSQL's hex text."""
+    return None if value is None else f"\\x{value.hex()}"

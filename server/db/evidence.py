@@ -7,14 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+from server.db.new_items import Photo
 from sync.evidence import shown_state
 
 Rows = Sequence[dict[str, Any]]
+
+
+class PhotoLink(NamedTuple):
+    """A photo that an item holds; `version`: the revision that brought it, None where a step of the case did."""
+
+    item_id: UUID
+    version: int | None
+    sha256: bytes
+    size: int
+    role: str
 
 
 async def declare_photos(connection: Connection, photos: Rows) -> None:
@@ -23,13 +34,17 @@ async def declare_photos(connection: Connection, photos: Rows) -> None:
         await connection.execute(sql("declare_photos"), _json(photos))
 
 
-async def link_photos(connection: Connection, links: Rows) -> None:
-    """Tie declared photos to items: rows of item_id, sha256, size, role. A tie that is there already stays.
+async def link_photos(connection: Connection, links: Sequence[PhotoLink]) -> set[Photo]:
+    """Make these photos known and tie them to items; a tie that is there already stays. Returns those known before.
 
     Read the photos' states after this call, not before: it waits for a photo that is being verified.
     """
-    if links:
-        await connection.execute(sql("link_photos"), _json(links))
+    if not links:
+        return set()
+    known = await connection.fetch(sql("link_photos"), *zip(*links, strict=True))
+    if known:
+        await connection.execute(sql("link_known_photos"), *zip(*known, strict=True))
+    return {(row["sha256"].hex(), row["size"]) for row in known}
 
 
 async def states_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[dict[str, Any]]:
@@ -145,6 +160,11 @@ async def states_of_uploads(connection: Connection, sha256: bytes, size: int) ->
 async def live_uploads(connection: Connection, object_keys: Sequence[str]) -> set[str]:
     """Which of these objects an upload that is not done still needs."""
     return {row["object_key"] for row in await connection.fetch(sql("live_uploads"), object_keys)}
+
+
+async def upload_lives(connection: Connection, upload_id: UUID) -> bool:
+    """Whether this way in is not closed yet."""
+    return bool(await connection.fetchval(sql("upload_lives"), upload_id))
 
 
 async def has_proved(connection: Connection, sha256: bytes, size: int, user_id: UUID) -> bool:

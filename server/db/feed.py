@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+
+Reading = tuple[int, int, int, int]
+"""What to read of a stream: its id, the position after which, where the device's fill began, and how many at most."""
+
+
+class FirstEntry(NamedTuple):
+    """A new item in a stream; `place`: among the entries that this stream is given with it, from 1 on."""
+
+    stream_id: int
+    object_id: UUID
+    place: int
+    version: int
+    rev: int
+    touch: int
+    hash: int
 
 
 async def lock_streams(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
@@ -24,10 +39,15 @@ async def write(connection: Connection, rows: list[dict[str, Any]]) -> None:
     await connection.execute(sql("write_feed"), to_json(rows))
 
 
+async def begin(connection: Connection, entries: Iterable[FirstEntry]) -> None:
+    """The same for present items that no stream ever held, at least one."""
+    await connection.execute(sql("begin_feed"), *zip(*entries, strict=True))
+
+
 async def touch_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
     """Lock items in order and count up their touch; returns their rows as they now are."""
     await connection.fetch(sql("lock_items"), item_ids)
-    return await connection.fetch(sql("touch_items"), item_ids)
+    return await connection.fetch(sql("touch_items").replace("{life_floor}", sql("life_floor")), item_ids)
 
 
 async def streams_of_scope(connection: Connection, keys: Sequence[str]) -> list[Row]:
@@ -40,13 +60,35 @@ async def heads_of_scope(connection: Connection, keys: Sequence[str]) -> dict[st
     return {row["key"]: row["head"] for row in await connection.fetch(sql("heads_of_scope"), keys)}
 
 
-async def entries_after(connection: Connection, starts: Sequence[tuple[int, int, int]], limit: int) -> list[Row]:
-    """At most `limit` entries of each stream after a position; `starts` holds (stream id, position, fill).
+async def entries_after(connection: Connection, reads: Sequence[Reading]) -> list[Row]:
+    """The next entries of some streams, each stream's by position.
 
     An absence from before the fill began concerns nothing that the device was given, so it is left out.
     """
-    ids, after, fills = zip(*starts, strict=True) if starts else ((), (), ())
-    return await connection.fetch(sql("entries_after"), ids, after, fills, limit)
+    ids, after, fills, most = zip(*reads, strict=True) if reads else ((), (), (), ())
+    return await connection.fetch(sql("entries_after"), ids, after, fills, most)
+
+
+async def erased_absences(connection: Connection, stream_ids: Sequence[int]) -> list[Row]:
+    """The absences of erased items in these streams, by position."""
+    return await connection.fetch(sql("erased_absences"), stream_ids) if stream_ids else []
+
+
+async def places_of_streams(connection: Connection, stream_ids: Sequence[int]) -> list[Row]:
+    """digest (signed) and number of entries present at each place of each stream, see `sync.repair`."""
+    return await connection.fetch(sql("places_of_streams"), stream_ids)
+
+
+async def hashes_at_places(connection: Connection, places: Sequence[tuple[int, int]]) -> list[Row]:
+    """stream_id, place and hash (signed) of what is present at places, given as (stream id, place)."""
+    ids, at = zip(*places, strict=True) if places else ((), ())
+    return await connection.fetch(sql("hashes_at_places"), ids, at)
+
+
+async def entries_with_hashes(connection: Connection, wanted: Sequence[tuple[int, int]]) -> list[Row]:
+    """Those of the wanted entries that are still present, in no order; given as (stream id, signed hash)."""
+    ids, hashes = zip(*wanted, strict=True) if wanted else ((), ())
+    return await connection.fetch(sql("entries_with_hashes"), ids, hashes)
 
 
 async def bodies_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:

@@ -39,8 +39,18 @@ async def quarantine(connection: Connection, devices: Iterable[UUID], epoch: str
 
 
 async def sets(connection: Connection, devices: Iterable[UUID], epoch: str) -> list[Row]:
-    """The change sets that have receipts: device_id, no, hash."""
+    """The change sets that have receipts: device_id, no, hash, status."""
     return await connection.fetch(sql("inspect_sets"), list(devices), epoch)
+
+
+async def forked_sets(connection: Connection, devices: Iterable[UUID], epoch: str) -> list[Row]:
+    """The sets whose number was used for other bytes: device_id, no, hash."""
+    return await connection.fetch(sql("inspect_forked_sets"), list(devices), epoch)
+
+
+async def lonely_duplicates(connection: Connection, ids: Iterable[UUID]) -> list[Row]:
+    """Those of these items that are said to be duplicates while no other live item has the same strong key: item_id."""
+    return await connection.fetch(sql("inspect_lonely_duplicates"), list(ids))
 
 
 async def raw_sets(connection: Connection, devices: Iterable[UUID], epoch: str) -> list[Row]:

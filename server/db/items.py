@@ -11,12 +11,15 @@ from server.db.named import sql
 
 
 async def lock_items(connection: Connection, item_ids: Sequence[UUID], *, wholly: bool = False) -> list[Row]:
-    """Lock items in the order of their ids and return them with their wrapped keys; `wholly`: against referrers too."""
+    """Lock items in the order of their ids and return them with their wrapped keys; `wholly`: against referrers too.
+
+    What is left of an erased item is returned too: by `erased_at` it is to be told apart.
+    """
     return await connection.fetch(sql("lock_items_wholly" if wholly else "lock_items"), item_ids)
 
 
 async def share_references(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
-    """Keep these items from being deleted until the transaction ends: id, type, grid_id."""
+    """Keep these items from being deleted until the transaction ends: id, type, grid_id, deleted."""
     return await connection.fetch(sql("share_references"), item_ids)
 
 
@@ -62,7 +65,8 @@ async def rewrite_conflicts(connection: Connection, rows: list[dict[str, Any]]) 
 
 async def upsert_notices(connection: Connection, rows: list[dict[str, Any]]) -> list[Row]:
     """Open, change or close notices; returns id, user_id, kind, version, open."""
-    return await connection.fetch(sql("upsert_notices"), to_json(rows)) if rows else []
+    statement = sql("upsert_notices").replace("{life_floor}", sql("life_floor"))
+    return await connection.fetch(statement, to_json(rows)) if rows else []
 
 
 async def _many(connection: Connection, name: str, rows: list[dict[str, Any]]) -> None:

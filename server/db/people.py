@@ -34,6 +34,7 @@ class NewAssignment(Struct, frozen=True, kw_only=True):
     division: str | None = None
     department: str | None = None
     valid_from: datetime | None = None
+    valid_to: datetime | None = None
 
 
 class Person(NamedTuple):
@@ -62,9 +63,10 @@ async def insert_users(connection: Connection, users: Sequence[NewUser]) -> None
     await connection.execute(sql("insert_users"), to_json([structs.asdict(user) for user in users]))
 
 
-async def insert_assignments(connection: Connection, assignments: Sequence[NewAssignment]) -> None:
-    """Add assignments in one statement."""
-    await connection.execute(sql("insert_assignments"), to_json([structs.asdict(held) for held in assignments]))
+async def insert_assignments(connection: Connection, assignments: Sequence[NewAssignment]) -> list[int]:
+    """Add assignments in one statement; returns their numbers."""
+    rows = await connection.fetch(sql("insert_assignments"), to_json([structs.asdict(held) for held in assignments]))
+    return [row["id"] for row in rows]
 
 
 async def find_person(
@@ -76,14 +78,20 @@ async def find_person(
 
 
 async def people_of_area(
-    connection: Connection, roles: Sequence[str], grid_ids: Sequence[UUID], prefixes: Sequence[str], limit: int
+    connection: Connection,
+    roles: Sequence[str],
+    grid_ids: Sequence[UUID],
+    prefixes: Sequence[str],
+    one_of: Sequence[str],
+    limit: int,
 ) -> list[UUID]:
-    """Users all of whose assignments have these roles and lie in these grids or divisions.
+    """Users all of whose assignments have these roles, one at least `one_of`, and lie in these grids or divisions.
 
     Those with the fewest devices and open enrolment codes come first.
     """
+    patterns = [f"{prefix}%" for prefix in prefixes]
     rows = await connection.fetch(
-        sql("find_people_of_area"), list(roles), list(grid_ids), [f"{prefix}%" for prefix in prefixes], limit
+        sql("find_people_of_area"), list(roles), list(grid_ids), patterns, limit, list(one_of)
     )
     return [row["id"] for row in rows]
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+from sync.access import Assignment
 
 
 class Holder(NamedTuple):
-    """A device as it is now; `revoked` also where its holder has left.
+    """Who holds a device, and every assignment he has or had.
 
-    `drained_at`: when it last had nothing left to send; its enrolment at first.
+    `drained_at`: when the device last had nothing left to send; its enrolment at first.
     """
 
     user_id: UUID
     revoked: bool
     drained_at: datetime
+    assignments: list[Assignment]
 
 
 class Counter(NamedTuple):
@@ -34,25 +36,26 @@ async def current_epoch(connection: Connection) -> str:
     return str(await connection.fetchval(sql("current_epoch")))
 
 
-async def lock_counter(connection: Connection, device_id: UUID, epoch: str) -> int:
-    """Lock the device's counter, making it where it is new; returns the last number decided."""
+async def lock_counter(connection: Connection, device_id: UUID, epoch: str) -> tuple[int, Holder] | None:
+    """Lock the device's counter, making it where it is new: the last number decided, of whatever epoch, and the holder.
+
+    None where the epoch is over: another one began meanwhile.
+    """
     row = await connection.fetchrow(sql("lock_counter"), device_id, epoch)
     if row is None:
         await connection.execute(sql("ensure_counter"), device_id, epoch)
         row = await connection.fetchrow(sql("lock_counter"), device_id, epoch)
+    if row is None:
+        return None
+    last_no, user_id, revoked, drained_at, held = row.values()
+    return last_no, Holder(user_id, revoked, drained_at, assignments_of(held))
+
+
+async def read_counter(connection: Connection, device_id: UUID) -> Counter:
+    """The device's counter as the snapshot sees it, carried on from former epochs; zeros where nothing was decided."""
+    row = await connection.fetchrow(sql("read_counter"), device_id)
     assert row is not None
-    return row["last_no"]
-
-
-async def read_counter(connection: Connection, device_id: UUID, epoch: str) -> Counter:
-    """The device's counter as the snapshot sees it; zeros where nothing was decided yet."""
-    row = await connection.fetchrow(sql("read_counter"), device_id, epoch)
-    return Counter(row["last_no"], row["safe_no"]) if row else Counter(0, 0)
-
-
-async def advance_counter(connection: Connection, device_id: UUID, epoch: str, no: int) -> None:
-    """Note that `no` was decided."""
-    await connection.execute(sql("advance_counter"), device_id, epoch, no)
+    return Counter(row["last_no"], row["safe_no"])
 
 
 async def note_exchange(
@@ -64,31 +67,32 @@ async def note_exchange(
     unsent: int,
     app: str,
     acknowledged: int,
+    registry: int,
+    catalogue: str | None,
 ) -> None:
     """What the device reported about itself in this exchange."""
-    await connection.execute(sql("note_exchange"), device_id, at, unsent, app, epoch, acknowledged)
+    said = (device_id, at, unsent, app, epoch, acknowledged, registry, catalogue)
+    await connection.execute(sql("note_exchange"), *said)
 
 
-async def device_holder(connection: Connection, device_id: UUID) -> Holder:
-    """Who holds the device, and whether it still may sync."""
-    row = await connection.fetchrow(sql("device_holder"), device_id)
-    assert row is not None
-    return Holder(row["user_id"], row["revoked"], row["drained_at"])
-
-
-async def assignments_ever(connection: Connection, user_id: UUID) -> Sequence[Row]:
+async def assignments_ever(connection: Connection, user_id: UUID) -> list[Assignment]:
     """Every assignment a user has or had, with its validity."""
-    return await connection.fetch(sql("assignments_ever"), user_id)
+    return assignments_of([row.values() for row in await connection.fetch(sql("assignments_ever"), user_id)])
 
 
-async def stored_set(connection: Connection, device_id: UUID, epoch: str, no: int) -> Row | None:
-    """hash and receipt of a decided set."""
-    return await connection.fetchrow(sql("stored_set"), device_id, epoch, no)
+def assignments_of(rows: Iterable[Iterable[Any]]) -> list[Assignment]:
+    """Assignments from rows of role, grid_id, division, department, valid_from, valid_to."""
+    return [Assignment(**dict(zip(_ASSIGNMENT, row, strict=True))) for row in rows]
 
 
-async def insert_change_set(connection: Connection, row: dict[str, Any]) -> None:
-    """Keep a set's bytes and its receipt."""
-    await connection.execute(sql("insert_change_set"), *(row[key] for key in _SET))
+async def stored_set(connection: Connection, device_id: UUID, no: int) -> Row | None:
+    """hash and receipt of a set that was decided, in this epoch or in one before it."""
+    return await connection.fetchrow(sql("stored_set"), device_id, no)
+
+
+async def keep_change_set(connection: Connection, row: dict[str, Any]) -> None:
+    """Keep a set's bytes and its receipt, and note that its number was decided."""
+    await connection.execute(sql("keep_change_set"), *(row[key] for key in _SET))
 
 
 async def insert_forked_set(connection: Connection, row: dict[str, Any]) -> None:
@@ -102,5 +106,6 @@ async def insert_quarantine(connection: Connection, rows: list[dict[str, Any]]) 
         await connection.execute(sql("insert_quarantine"), to_json(rows))
 
 
+_ASSIGNMENT = ("role", "grid_id", "division", "department", "valid_from", "valid_to")
 _SET = ("device_id", "epoch", "no", "hash", "sealed", "wrapped", "size", "receipt", "received_at")
 _FORKED = ("device_id", "epoch", "no", "hash", "sealed", "wrapped", "received_at")

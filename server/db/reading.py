@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,16 @@ class ItemFilter(Struct, frozen=True, kw_only=True):
     division: str | None = None
     review: str | None = None
     case: str | None = None
+
+
+class ExportFilter(Struct, frozen=True, kw_only=True):
+    """What an export is narrowed to; received from `begins` until before `ends`; `division` as in `ItemFilter`."""
+
+    type: str
+    division: str | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+    approved_only: bool = True
 
 
 def reached(name: str, grants: Grants | None = None) -> str:
@@ -65,6 +76,23 @@ async def list_items(
         narrowed.division,
         narrowed.review,
         narrowed.case,
+        limit,
+    )
+
+
+async def export_items(
+    connection: Connection, grants: Grants, narrowed: ExportFilter, after: UUID | None, limit: int
+) -> list[Row]:
+    """Items that the grants reach in the order of their ids, with values, keys, and what is said of them."""
+    return await connection.fetch(
+        reached("export_items", grants),
+        grant_rows(grants),
+        after,
+        narrowed.type,
+        narrowed.division,
+        narrowed.begins,
+        narrowed.ends,
+        narrowed.approved_only,
         limit,
     )
 

@@ -64,3 +64,16 @@ def queue_arguments(
 async def built_upon(connection: Connection, item_ids: Sequence[UUID]) -> set[UUID]:
     """Those of these items whose case moved on the last approval, or after it."""
     return {row["item_id"] for row in await connection.fetch(sql("built_upon"), item_ids)}
+
+
+async def correctors(connection: Connection, user_ids: Sequence[UUID], grid_ids: Sequence[UUID]) -> list[Row]:
+    """What these people and the field teams of these grids are assigned to now, each with its user_id, chiefs first."""
+    return await connection.fetch(sql("correctors"), user_ids, grid_ids)
+
+
+async def returned_to_nobody(
+    connection: Connection, record_types: Sequence[str], user_id: UUID | None, limit: int
+) -> list[UUID]:
+    """Returned items, the oldest first, that who is asked (`user_id`: he alone) cannot correct and a colleague can."""
+    rows = await connection.fetch(sql("returned_to_nobody"), record_types, user_id, limit)
+    return [row["item_id"] for row in rows]

@@ -31,7 +31,10 @@ class CallerRow(NamedTuple):
 
 
 class SessionRow(NamedTuple):
-    """A locked session. `over`: it gives no further tokens."""
+    """A locked session. `generation`: which of its pairs is the current one, None where that was not counted yet.
+
+    `expired`: its refresh token was not used in time.
+    """
 
     kind: SessionKind
     user_id: UUID
@@ -40,29 +43,50 @@ class SessionRow(NamedTuple):
     refresh_hash: bytes | None
     previous_hash: bytes | None
     pair_used: bool
-    over: bool
+    generation: int | None
+    ended: bool
+    expired: bool
+
+    @property
+    def over(self) -> bool:
+        """It gives no further tokens."""
+        return self.ended or self.expired
 
 
 class CodeRow(NamedTuple):
-    """A locked enrolment code. `over`: its time has passed or its user has left."""
+    """A locked enrolment code. `over`: its time has passed or its user has left.
+
+    `replaces`: the device in whose place the new one will be; `device_id`: the one enrolled by it.
+    """
 
     user_id: UUID
     name: str
     install: str | None
     device_id: UUID | None
+    replaces: UUID | None
     fresh: bool
     over: bool
     roles: list[str]
 
 
+class DeviceRow(NamedTuple):
+    """A locked device: whose it is, since when, and whether it was revoked."""
+
+    user_id: UUID
+    enrolled_at: datetime
+    revoked: bool
+
+
 class NewDevice(Struct, frozen=True, kw_only=True):
-    """A device as its app describes it."""
+    """A device as its app describes it; `enrolled_at` where that is not now."""
 
     id: UUID
     user_id: UUID
     name: str
     platform: str
     app: str
+    replaces: UUID | None = None
+    enrolled_at: datetime | None = None
 
 
 async def load_caller(connection: Connection, access_hash: bytes) -> CallerRow | None:
@@ -97,10 +121,15 @@ async def lock_session(connection: Connection, session_id: UUID) -> SessionRow |
 
 
 async def rotate_session(
-    connection: Connection, session_id: UUID, access: tuple[bytes, timedelta], refresh: tuple[bytes, timedelta]
+    connection: Connection,
+    session_id: UUID,
+    generation: int,
+    access: tuple[bytes, timedelta],
+    refresh: tuple[bytes, timedelta],
+    presented: bytes,
 ) -> None:
-    """Put a new pair in the place of the current one."""
-    await connection.execute(sql("rotate_session"), session_id, *access, *refresh)
+    """Put the pair of this generation in the place of the current one; `presented`: the hash of what led to it."""
+    await connection.execute(sql("rotate_session"), session_id, *access, *refresh, generation, presented)
 
 
 async def extend_session(
@@ -126,11 +155,15 @@ async def forget_old_sessions(connection: Connection, user_id: UUID) -> None:
 
 
 async def insert_enrolment_codes(
-    connection: Connection, codes: Sequence[tuple[bytes, UUID]], created_by: UUID | None, life: timedelta
+    connection: Connection,
+    codes: Sequence[tuple[bytes, UUID]],
+    created_by: UUID | None,
+    life: timedelta,
+    replaces: UUID | None = None,
 ) -> datetime:
-    """Add (hash of code, user) pairs in one statement; when they expire."""
+    """Add (hash of code, user) pairs in one statement; when they expire. `replaces`: the device they stand in for."""
     rows = to_json([{"code_hash": code_hash, "user_id": user_id} for code_hash, user_id in codes])
-    added = await connection.fetch(sql("insert_enrolment_codes"), rows, created_by, life)
+    added = await connection.fetch(sql("insert_enrolment_codes"), rows, created_by, life, replaces)
     return added[0]["expires_at"]
 
 
@@ -145,6 +178,33 @@ async def use_enrolment_code(connection: Connection, code_hash: bytes, install: 
     await connection.execute(sql("use_enrolment_code"), code_hash, install, device_id)
 
 
-async def insert_device(connection: Connection, device: NewDevice) -> None:
-    """Add a device."""
-    await connection.execute(sql("insert_device"), device.id, device.user_id, device.name, device.platform, device.app)
+async def insert_device(connection: Connection, device: NewDevice) -> datetime:
+    """Add a device; when it was enrolled."""
+    enrolled_at = await connection.fetchval(
+        sql("insert_device"),
+        device.id,
+        device.user_id,
+        device.name,
+        device.platform,
+        device.app,
+        device.replaces,
+        device.enrolled_at,
+    )
+    assert enrolled_at is not None
+    return enrolled_at
+
+
+async def lock_device(connection: Connection, device_id: UUID) -> DeviceRow | None:
+    """Lock a device until the commit."""
+    row = await connection.fetchrow(sql("lock_device"), device_id)
+    return DeviceRow(*row.values()) if row else None
+
+
+async def revoke_device(connection: Connection, device_id: UUID, revoked_by: UUID) -> None:
+    """Revoke a device for good; whoever revoked it first stays on record."""
+    await connection.execute(sql("revoke_device"), device_id, revoked_by)
+
+
+async def withdraw_replacements(connection: Connection, device_id: UUID) -> None:
+    """Let the unused codes end that were made in place of a device."""
+    await connection.execute(sql("withdraw_replacements"), device_id)

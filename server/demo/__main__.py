@@ -7,14 +7,20 @@ import asyncio
 import os
 from pathlib import Path
 
+from server.demo.city import whole_city
 from server.demo.fill import fill
+from server.demo.telling import Teller
 from server.services import open_services
 from server.settings import Settings
 
 
 async def _main(data: Path, base_url: str) -> None:
-    async with open_services(Settings.from_env(os.environ)) as services:
-        await fill(services, data, base_url)
+    teller = Teller()
+    with teller.shown():
+        teller.now("网格 grids")
+        city = whole_city()
+        async with open_services(Settings.from_env(os.environ)) as services:
+            await fill(services, data, base_url, city, teller)
 
 
 if __name__ == "__main__":

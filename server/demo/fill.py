@@ -1,140 +1,102 @@
-"""Fills an empty database with the demo street and writes down how to get in."""
+"""Fills an empty database with a demo city and writes down how to get in."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.db import audit, people, registry
+from server.db import audit, people
 from server.db.database import Transaction
 from server.db.people import NewAssignment, NewUser
-from server.db.registry import NewDivision, NewGrid, NewOrganisation
-from server.demo.city import SYNTHETIC, demo_divisions, demo_grids
-from server.demo.offices import demo_organisations
-from server.demo.people import Person, demo_field_devices, demo_people
+from server.demo.city import City
+from server.demo.grids import SYNTHETIC
+from server.demo.history.loading import load_history
+from server.demo.people import Person, is_field_worker
+from server.demo.registering import REGISTRY_VERSION, register
+from server.demo.telling import Teller
 from server.embedded.folder import write_private
 from server.passwords import hash_password
 from server.sealing import Keyring
 from server.services import Services
 from server.usecases.enrolment import create_codes
 
-REGISTRY_VERSION = 1
+_CITY_TIME = ZoneInfo("Asia/Shanghai")
 # Phones of the demo may be enrolled for as long as the demo is looked at.
 _CODE_LIFE = timedelta(days=365)
 _IN_SERVICE = timedelta(days=400)
 
 
-async def fill(services: Services, data: Path, base_url: str) -> None:
-    """Seed registry, people and enrolment codes in one transaction, then write `demo.json` (owner only)."""
-    passwords = {person.id: _password() for person in demo_people() if person.has_password}
+async def fill(services: Services, data: Path, base_url: str, city: City, teller: Teller | None = None) -> None:
+    """Seed registry, people and enrolment codes in one transaction, then what happened in a whole city.
+
+    `demo.json` (owner only) is written last. Raises HistoryError.
+    """
+    teller = teller or Teller()
+    teller.done(f"网格 grids {len(city.grids):,}")
+    teller.now("人员 people")
+    passwords = {person.id: _password() for person in city.people if person.has_password}
     hashes = await asyncio.to_thread(lambda: {one: hash_password(word) for one, word in passwords.items()})
-    codes = await services.database.write(lambda tx: _seed(tx, services, hashes))
+    codes = await services.database.write(lambda tx: _seed(tx, services.keyring, city, hashes))
+    workers = sum(map(is_field_worker, city.people))
+    teller.done(f"人员 people {len(city.people):,} · 网格员 grid workers {workers:,}")
+    if city.whole:
+        await load_history(services, city, teller.now)
+        teller.settle()
     demo = {
         "base_url": base_url,
         "label": SYNTHETIC,
-        "logins": [_login(person, passwords[person.id]) for person in demo_people() if person.has_password],
+        "logins": [_login(person, passwords[person.id]) for person in city.people if person.has_password],
         "enrolling": "administrator",
         "enrolment_codes": codes,
     }
     write_private(data / "demo.json", msgspec.json.format(msgspec.json.encode(demo)))
 
 
-async def _seed(tx: Transaction, services: Services, hashes: dict[UUID, str]) -> list[dict[str, Any]]:
-    await _seed_registry(tx)
-    await _seed_people(tx, services.keyring, hashes)
+async def _seed(tx: Transaction, keyring: Keyring, city: City, hashes: dict[UUID, str]) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    await register(tx.connection, city, now.astimezone(_CITY_TIME).date())
+    await people.insert_users(tx.connection, [_user(person, keyring, hashes) for person in city.people])
+    await people.insert_assignments(tx.connection, list(_assignments(city, now - _IN_SERVICE)))
     await audit.record(tx.connection, None, "demo.filled", "registry", str(REGISTRY_VERSION))
-    devices = demo_field_devices()
-    codes = await create_codes(
-        tx, services.keyring, [device.person_id for device in devices], created_by=None, life=_CODE_LIFE
-    )
+    holders = [device.person_id for device in city.devices]
+    codes = await create_codes(tx, keyring, holders, created_by=None, life=_CODE_LIFE)
     return [
         {"code": code.code, "user": code.user, "role": device.role, "grids": device.grid_codes}
-        for code, device in zip(codes, devices, strict=True)
+        for code, device in zip(codes, city.devices, strict=True)
     ]
 
 
-async def _seed_registry(tx: Transaction) -> None:
-    await registry.insert_divisions(
-        tx.connection,
-        [
-            NewDivision(code=one.code, parent=one.parent, tier=one.tier, name_zh=one.name_zh, name_en=one.name_en)
-            for one in demo_divisions()
-        ],
+def _user(person: Person, keyring: Keyring, hashes: dict[UUID, str]) -> NewUser:
+    return NewUser(
+        id=person.id,
+        name=person.name,
+        phone_index=keyring.index("phone", person.phone),
+        phone_sealed=keyring.seal_for("phone", person.phone),
+        password_hash=hashes.get(person.id),
     )
-    await registry.insert_registry_version(tx.connection, REGISTRY_VERSION, SYNTHETIC)
-    await registry.insert_grids(
-        tx.connection,
-        REGISTRY_VERSION,
-        [
-            NewGrid(
-                id=grid.id,
-                code=grid.code,
-                community=grid.community_code,
-                kind=grid.kind,
-                name=grid.name_zh,
-                outline=grid.outline,
-                synthetic=True,
+
+
+def _assignments(city: City, since: datetime) -> Iterator[NewAssignment]:
+    grids = {grid.code: grid.id for grid in city.grids}
+    for person in city.people:
+        for held in person.assignments:
+            yield NewAssignment(
+                user_id=person.id,
+                role=held.role,
+                grid_id=grids[held.grid_code] if held.grid_code else None,
+                division=held.division_code,
+                department=held.department,
+                valid_from=since,
             )
-            for grid in demo_grids()
-        ],
-    )
-    await registry.insert_organisations(
-        tx.connection,
-        [
-            NewOrganisation(
-                id=one.id,
-                department=one.department,
-                division=one.division_code,
-                tier=one.tier,
-                name_zh=one.name_zh,
-                name_en=one.name_en,
-            )
-            for one in demo_organisations()
-        ],
-    )
-
-
-async def _seed_people(tx: Transaction, keyring: Keyring, hashes: dict[UUID, str]) -> None:
-    await people.insert_users(
-        tx.connection,
-        [
-            NewUser(
-                id=person.id,
-                name=person.name,
-                phone_index=keyring.index("phone", person.phone),
-                phone_sealed=keyring.seal_for("phone", person.phone),
-                password_hash=hashes.get(person.id),
-            )
-            for person in demo_people()
-        ],
-    )
-    since = datetime.now(UTC) - _IN_SERVICE
-    await people.insert_assignments(
-        tx.connection, [one for person in demo_people() for one in _assignments(person, since)]
-    )
-
-
-def _assignments(person: Person, since: datetime) -> Sequence[NewAssignment]:
-    grids = {grid.code: grid.id for grid in demo_grids()}
-    return [
-        NewAssignment(
-            user_id=person.id,
-            role=held.role,
-            grid_id=grids[held.grid_code] if held.grid_code else None,
-            division=held.division_code,
-            department=held.department,
-            valid_from=since,
-        )
-        for held in person.assignments
-    ]
 
 
 def _login(person: Person, password: str) -> dict[str, Any]:

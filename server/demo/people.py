@@ -1,12 +1,11 @@
-"""The people of the demo city as pure data: 347 field workers, the offices above, and who carries a phone.
+"""The people of the demo as pure data: field workers by grid and county, and the offices above them.
 
 Names and telephone numbers are made up: every number begins with 199 0550 and is counted up from 0001.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from functools import cache
 from random import Random
 from typing import Final, Literal
 from uuid import UUID, uuid5
@@ -14,9 +13,10 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
-from server.demo.city import CITY_CODE, COUNTY_CODE, DEMO_SEED, STREET_CODE, Grid, demo_divisions, demo_grids
-from server.demo.names import person_name
-from server.demo.offices import COMMUNITY_OFFICE, STREET_OFFICE, Organisation, demo_organisations
+from server.demo.divisions import CITY_CODE, COUNTY_CODE, STREET_CODE, Division, Tier
+from server.demo.grids import Grid
+from server.demo.offices import COMMUNITY_OFFICE, STREET_OFFICE, Organisation, seat_of
+from server.made_up.names import person_name
 
 EmploymentKind = Literal["full_time", "part_time", "office"]
 
@@ -24,12 +24,8 @@ LOGIN_DEPARTMENT: Final = "xiaofang"
 """The department whose street handler has the handlers' login."""
 
 _NAMESPACE: Final = UUID("7f0a3b64-2f0c-5c55-9d53-6b1f8f3c2a03")
-_SECOND_CHIEF_GRIDS: Final = 6
 _THIRD_WORKER_EVERY: Final = 10
-_SECOND_PHONE_EVERY: Final = 3
-_PART_TIME_PHONE_EVERY: Final = 9
-_PART_TIMERS: Final = (("快递员", "明光市迅达速递服务部"), ("外卖骑手", "明光市好到家配送站"))
-_PART_TIMER_COUNT: Final = 20
+_PART_TIMERS: Final = (("快递员", "迅达速递服务部"), ("外卖骑手", "好到家配送站"))
 _FIRST_DAY: Final = date(2019, 3, 1)
 _EMPLOYMENT_DAYS: Final = 1900
 
@@ -68,43 +64,70 @@ class Person(Struct, frozen=True):
         return self.assignments[0].role
 
 
-class FieldDevice(Struct, frozen=True):
-    """A phone that gets an enrolment code: its holder's role and grids (none for a part-time worker)."""
+class _Post(Struct, frozen=True):
+    """A role that every division of a tier fills with so many people."""
 
-    person_id: UUID
     role: str
-    grid_codes: tuple[str, ...]
+    occupation_zh: str
+    count: int = 1
+    kind: EmploymentKind = "office"
 
 
-@cache
-def demo_people(seed: int = DEMO_SEED) -> tuple[Person, ...]:
-    """Everyone, field workers first; the same for the same seed, and the same ids for every seed."""
+# Two people where one may not approve what the other wrote.
+_POSTS: Final[dict[Tier, tuple[_Post, ...]]] = {
+    "community": (_Post("grid_adviser", "网格指导员", kind="full_time"), _Post("community", "社区干部", 2)),
+    "street": (_Post("street", "街道干部", 2), _Post("dispatcher", "受理派遣员", 2)),
+    "county": (
+        _Post("dispatcher", "受理派遣员"),
+        _Post("county_centre", "网格中心干部", 2),
+        _Post("administrator", "系统管理员"),
+        _Post("auditor", "审计员"),
+    ),
+    "city": (
+        _Post("dispatcher", "受理派遣员"),
+        _Post("city_centre", "网格中心干部", 2),
+        _Post("administrator", "系统管理员"),
+        _Post("security_administrator", "安全管理员"),
+        _Post("auditor", "审计员"),
+    ),
+}
+# Where the login of a role is; of all others it is in the street where the demo's day is played.
+_LOGIN_PLACES: Final = {
+    "part_time_worker": COUNTY_CODE,
+    "county_centre": COUNTY_CODE,
+    "city_centre": CITY_CODE,
+    "administrator": CITY_CODE,
+    "security_administrator": CITY_CODE,
+    "auditor": CITY_CODE,
+}
+
+_COMMUNITY_ROLES: Final = frozenset({"grid_worker", "grid_chief", "grid_adviser", "community"})
+
+
+def people_of(
+    divisions: Sequence[Division],
+    grids: Sequence[Grid],
+    organisations: Iterable[Organisation],
+    field_workers: int,
+    seed: int,
+) -> tuple[Person, ...]:
+    """Everyone, grid teams first; part-time workers make up the number of field workers.
+
+    The same for the same seed, and the same ids for every seed.
+    """
     roster = _Roster(Random(seed))
-    _hire_field_teams(roster, demo_grids())
-    _hire_part_timers(roster)
-    _hire_offices(roster)
-    _hire_handlers(roster, demo_organisations())
+    by_code = {division.code: division for division in divisions}
+    _hire_grid_teams(roster, by_code, grids)
+    for division in divisions:
+        _hire_office(roster, division)
+    _hire_part_timers(roster, by_code, field_workers - sum(is_field_worker(person) for person in roster.people))
+    _hire_handlers(roster, organisations)
     return _with_logins(roster.people)
 
 
-@cache
-def demo_field_devices() -> tuple[FieldDevice, ...]:
-    """The 250 phones, grid by grid, so that the first N of them share grids too.
-
-    Each grid has the phone of a worker and of its chief, each third grid another worker's; part-time workers
-    come in between.
-    """
-    workers, chiefs = _by_grid("grid_worker"), _by_grid("grid_chief")
-    part_timers = iter([person for person in demo_people() if person.role == "part_time_worker"])
-    holders: dict[UUID, Person] = {}
-    for number, grid in enumerate(demo_grids()):
-        team = [workers[grid.code][0], chiefs[grid.code][0]]
-        if number % _SECOND_PHONE_EVERY == 0:
-            team.append(workers[grid.code][1])
-        if (number + 1) % _PART_TIME_PHONE_EVERY == 0:
-            team.append(next(part_timers))
-        holders.update((person.id, person) for person in team)
-    return tuple(_device(person) for person in holders.values())
+def is_field_worker(person: Person) -> bool:
+    """Whether somebody is one of the city's grid workers: full-time, or part-time beside other work."""
+    return person.employment.kind != "office"
 
 
 class _Roster:
@@ -130,59 +153,47 @@ class _Roster:
         return name
 
 
-def _hire_field_teams(roster: _Roster, grids: Iterable[Grid]) -> None:
-    """Two workers a grid, each tenth grid a third; a chief leads two neighbours by number, or one grid."""
+def _hire_grid_teams(roster: _Roster, by_code: dict[str, Division], grids: Iterable[Grid]) -> None:
+    """Two workers a grid, each tenth grid a third; a chief leads two neighbours by number, or a last one alone."""
     communities: defaultdict[str, list[Grid]] = defaultdict(list)
+    employers = {code: _employer(division) for code, division in by_code.items()}
     for number, grid in enumerate(grids):
         communities[grid.community_code].append(grid)
+        street = by_code[grid.community_code].parent or ""
         for _ in range(3 if number % _THIRD_WORKER_EVERY == 0 else 2):
-            _hire_grid_role(roster, "grid_worker", "专职网格员", grid)
-    for own in communities.values():
-        for first, second in zip(own[0:_SECOND_CHIEF_GRIDS:2], own[1:_SECOND_CHIEF_GRIDS:2], strict=True):
-            _hire_grid_role(roster, "grid_chief", "网格长", first, second)
-        for grid in own[_SECOND_CHIEF_GRIDS:]:
-            _hire_grid_role(roster, "grid_chief", "网格长", grid)
+            _hire_grid_role(roster, "grid_worker", "专职网格员", employers[street], grid)
+    for community, own in communities.items():
+        street = by_code[community].parent or ""
+        for at in range(0, len(own), 2):
+            _hire_grid_role(roster, "grid_chief", "网格长", employers[street], *own[at : at + 2])
 
 
-def _hire_grid_role(roster: _Roster, role: str, occupation_zh: str, *grids: Grid) -> None:
+def _hire_grid_role(roster: _Roster, role: str, occupation_zh: str, employer_zh: str, *grids: Grid) -> None:
     held = (Assignment(role, grid.code, grid.community_code) for grid in grids)
-    roster.hire("full_time", occupation_zh, "明光街道办事处", *held)
+    roster.hire("full_time", occupation_zh, employer_zh, *held)
 
 
-def _hire_part_timers(roster: _Roster) -> None:
-    for number in range(_PART_TIMER_COUNT):
+def _hire_office(roster: _Roster, division: Division) -> None:
+    for post in _POSTS[division.tier]:
+        for _ in range(post.count):
+            held = Assignment(post.role, None, division.code)
+            roster.hire(post.kind, post.occupation_zh, _employer(division), held)
+
+
+def _employer(division: Division) -> str:
+    if division.tier == "community":
+        return f"{division.name_zh}居委会"
+    return division.name_zh + (seat_of(division)[0] if division.tier == "street" else "网格中心")
+
+
+def _hire_part_timers(roster: _Roster, by_code: dict[str, Division], count: int) -> None:
+    """Riders and couriers, spread over the counties as the communities are."""
+    communities = [division.code for division in by_code.values() if division.tier == "community"]
+    for number in range(count):
+        county = by_code[communities[number * len(communities) // count][:6] + "000000"]
         occupation_zh, employer_zh = _PART_TIMERS[number % len(_PART_TIMERS)]
-        held = Assignment("part_time_worker", None, COUNTY_CODE)
-        roster.hire("part_time", occupation_zh, employer_zh, held)
-
-
-def _hire_offices(roster: _Roster) -> None:
-    """Two people where one may not approve what the other wrote; the login of a role goes to its first."""
-    for division in demo_divisions():
-        if division.tier == "community":
-            employer_zh = f"{division.name_zh}居委会"
-            roster.hire("office", "网格指导员", employer_zh, Assignment("grid_adviser", None, division.code))
-            for _ in range(2):
-                roster.hire("office", "社区干部", employer_zh, Assignment("community", None, division.code))
-    for role, occupation_zh, employer_zh, division_code in _OFFICE_POSTS:
-        roster.hire("office", occupation_zh, employer_zh, Assignment(role, None, division_code))
-
-
-_OFFICE_POSTS: Final = (
-    ("street", "街道干部", "明光街道办事处", STREET_CODE),
-    ("street", "街道干部", "明光街道办事处", STREET_CODE),
-    ("dispatcher", "受理派遣员", "明光街道办事处", STREET_CODE),
-    ("dispatcher", "受理派遣员", "明光街道办事处", STREET_CODE),
-    ("dispatcher", "受理派遣员", "明光市网格中心", COUNTY_CODE),
-    ("county_centre", "网格中心干部", "明光市网格中心", COUNTY_CODE),
-    ("county_centre", "网格中心干部", "明光市网格中心", COUNTY_CODE),
-    ("city_centre", "网格中心干部", "滁州市网格中心", CITY_CODE),
-    ("administrator", "系统管理员", "滁州市网格中心", CITY_CODE),
-    ("administrator", "系统管理员", "明光市网格中心", COUNTY_CODE),
-    ("security_administrator", "安全管理员", "滁州市网格中心", CITY_CODE),
-    ("auditor", "审计员", "滁州市网格中心", CITY_CODE),
-    ("auditor", "审计员", "明光市网格中心", COUNTY_CODE),
-)
+        held = Assignment("part_time_worker", None, county.code)
+        roster.hire("part_time", occupation_zh, county.name_zh + employer_zh, held)
 
 
 def _hire_handlers(roster: _Roster, organisations: Iterable[Organisation]) -> None:
@@ -206,23 +217,8 @@ def _with_logins(people: Iterable[Person]) -> tuple[Person, ...]:
 
 def _may_log_in(person: Person) -> bool:
     held = person.assignments[0]
-    return person.role != "department_handler" or (held.department, held.division_code) == (
-        LOGIN_DEPARTMENT,
-        STREET_CODE,
-    )
-
-
-def _by_grid(role: str) -> dict[str, list[Person]]:
-    holders: defaultdict[str, list[Person]] = defaultdict(list)
-    for person in demo_people():
-        for held in _held(person, role):
-            holders[held].append(person)
-    return holders
-
-
-def _held(person: Person, role: str) -> Iterator[str]:
-    return (held.grid_code for held in person.assignments if held.role == role and held.grid_code)
-
-
-def _device(person: Person) -> FieldDevice:
-    return FieldDevice(person.id, person.role, tuple(_held(person, person.role)))
+    if held.department not in (None, LOGIN_DEPARTMENT):
+        return False
+    place = _LOGIN_PLACES.get(held.role, STREET_CODE)
+    in_street = held.role in _COMMUNITY_ROLES and held.division_code.startswith(STREET_CODE[:9])
+    return in_street or held.division_code == place

@@ -4,8 +4,8 @@ All is in a flat frame in metres. A vertex is made once and named by its number 
 so rounding moves it for all of them and no gap, overlap or sliver can arise.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from math import atan2, cos, dist, pi, radians, sin
 from random import Random
 from typing import Final, TypeVar
@@ -20,8 +20,11 @@ _ATTEMPTS: Final = 24
 _NEAR_CORNER_M: Final = 45.0
 _BEND_EVERY_M: Final = 140.0
 _LARGEST_BEND_M: Final = 22.0
-_COMPACT_ENOUGH: Final = 0.66
-_BISECTIONS: Final = 40
+_COMPACT_ENOUGH: Final = 0.62
+# To a five-hundredth of the depth: shares are uneven by more than that on purpose.
+_BISECTIONS: Final = 9
+_UNEVENNESS: Final = 0.06
+_SMALLEST_SHARE: Final = 0.06
 
 
 class _Crossing(Struct, frozen=True):
@@ -49,35 +52,45 @@ class Patchwork:
         self._parts = [list(range(len(self._points)))]
         self._rng = rng
 
-    def outline(self, part: int) -> list[Point]:
-        """The ring of a part in metres."""
-        return [self._points[vertex] for vertex in self._parts[part]]
+    def outline(self, parts: Sequence[int]) -> list[Point]:
+        """The open ring around parts that lie together without a hole, in metres."""
+        edges = {edge for part in parts for edge in _edges(self._parts[part])}
+        ahead = dict(edge for edge in edges if edge[::-1] not in edges)
+        vertex = start = min(ahead)
+        ring: list[Point] = []
+        while not ring or vertex != start:
+            ring.append(self._points[vertex])
+            vertex = ahead[vertex]
+        return ring
 
     def divide(self, part: int, weights: Sequence[float]) -> list[int]:
         """Divide a part into one for each weight, areas roughly in proportion; gives their numbers."""
         if len(weights) == 1:
             return [part]
-        middle = len(weights) // 2
-        share = sum(weights[:middle]) / sum(weights) * self._rng.gauss(1.0, 0.06)
-        other = self._apply(part, self._best_cut(part, min(0.7, max(0.3, share))))
+        middle = _most_even(weights)
+        share = sum(weights[:middle]) / sum(weights) * self._rng.gauss(1.0, _UNEVENNESS)
+        other = self._apply(part, self._best_cut(part, min(1.0 - _SMALLEST_SHARE, max(_SMALLEST_SHARE, share))))
         return [*self.divide(part, weights[:middle]), *self.divide(other, weights[middle:])]
+
+    def _ring(self, part: int) -> list[Point]:
+        return [self._points[vertex] for vertex in self._parts[part]]
 
     def _best_cut(self, part: int, share: float) -> _Cut:
         """The first cut that leaves two compact parts, else the best of all tried."""
+        ring, across = self._ring(part), _longer_side(self._ring(part))
         tried: list[tuple[float, _Cut]] = []
         for attempt in range(_ATTEMPTS):
-            cut = self._straight_cut(part, share, tilt=self._rng.gauss(0.0, radians(5.0 + 1.5 * attempt)))
+            tilt = self._rng.gauss(0.0, radians(5.0 + 1.5 * attempt))
+            cut = self._straight_cut(part, ring, across + tilt, share)
             if cut is None:
                 continue
-            tried.append((min(map(_compactness, self._halves(part, cut))), cut))
+            tried.append((min(map(_compactness, self._halves(part, ring, cut))), cut))
             if tried[-1][0] > _COMPACT_ENOUGH:
                 break
         return max(tried, key=lambda scored: scored[0])[1]
 
-    def _straight_cut(self, part: int, share: float, tilt: float) -> _Cut | None:
-        """A cut across the longer side, or None where the line would cross the outline more than twice."""
-        ring = self.outline(part)
-        heading = _longer_side(ring) + tilt
+    def _straight_cut(self, part: int, ring: Sequence[Point], heading: float, share: float) -> _Cut | None:
+        """A cut at right angles to `heading`, or None where the line would cross the outline more than twice."""
         depths = [x * cos(heading) + y * sin(heading) for x, y in ring]
         level = _level(ring, depths, share)
         sinking = [at for at, depth in enumerate(depths) if depths[at - 1] > level >= depth]
@@ -110,9 +123,9 @@ class Patchwork:
             bends.append((x, start[1] + along * sin(heading) + aside * cos(heading)))
         return tuple(bends)
 
-    def _halves(self, part: int, cut: _Cut) -> tuple[list[Point], list[Point]]:
+    def _halves(self, part: int, ring: Sequence[Point], cut: _Cut) -> tuple[list[Point], list[Point]]:
         """Both rings that a cut would make, without making it."""
-        ring, numbers = self.outline(part), self._parts[part]
+        numbers = self._parts[part]
         start, end = cut.start, cut.end
         ahead = _arc(ring, _after(numbers, start), _before(numbers, end))
         behind = _arc(ring, _after(numbers, end), _before(numbers, start))
@@ -147,6 +160,16 @@ class Patchwork:
         return len(self._points) - 1
 
 
+def _edges(ring: Sequence[int]) -> Iterator[tuple[int, int]]:
+    return zip(ring, [*ring[1:], ring[0]], strict=True)
+
+
+def _most_even(weights: Sequence[float]) -> int:
+    """Where to split a list so that both sides weigh about the same; equal weights are split in the middle."""
+    sums = list(accumulate(weights))
+    return min(range(1, len(weights)), key=lambda at: abs(sums[at - 1] - sums[-1] / 2.0))
+
+
 def area(ring: Sequence[Point]) -> float:
     """Signed area of a ring by the shoelace formula, positive if anticlockwise."""
     return sum(x * ring[at - 1][1] - ring[at - 1][0] * y for at, (x, y) in enumerate(ring)) / -2.0
@@ -167,7 +190,7 @@ def _longer_side(ring: Sequence[Point]) -> float:
 
 
 def _level(ring: Sequence[Point], depths: Sequence[float], share: float) -> float:
-    """The depth below which `share` of the ring's area lies, by bisection."""
+    """The depth below which about `share` of the ring's area lies, by bisection."""
     low, high = min(depths), max(depths)
     wanted = area(ring) * share
     for _ in range(_BISECTIONS):

@@ -1,7 +1,7 @@
 """The data folder: who uses it, its keys, and where its running services are found.
 
 lock             held by every process of a running server; free again only when the last of them is gone
-keys.json        master key, S3 keys and database password, made once; without it the data cannot be read
+keys.json        master key, S3 keys and database password; without it the data cannot be read
 ports.json       ports of the embedded services, so that addresses signed yesterday still lead somewhere
 connection.json  present while the services run: how to reach them
 postgres/ objects/ run/ logs/ demo.json
@@ -12,7 +12,8 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -23,13 +24,14 @@ from server.embedded.words import StartError
 _LEFTOVERS_GRACE = 10.0
 
 
-class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """Secrets of one data folder."""
+class Keys(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Secrets of one data folder. `master_key_next`: drawn by a rotation that has not ended; either may be in use."""
 
     master_key: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     s3_access_key: str
     s3_secret_key: str
     database_password: str
+    master_key_next: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)] | None = None
 
     @classmethod
     def generate(cls) -> Self:
@@ -42,8 +44,9 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def master(self) -> dict[str, str]:
-        """The master key as a setting."""
-        return {"ONEGRID_MASTER_KEY": base64.b64encode(self.master_key).decode()}
+        """The master key, and the one that is about to replace it, as settings."""
+        keys = {"ONEGRID_MASTER_KEY": self.master_key, "ONEGRID_MASTER_KEY_NEXT": self.master_key_next}
+        return {name: base64.b64encode(key).decode() for name, key in keys.items() if key}
 
     def objects(self) -> dict[str, str]:
         """The keys of the embedded object store as settings."""
@@ -113,6 +116,36 @@ class DataFolder:
         if not file.exists() and not self.postgres.exists() and not self.objects.exists():
             write_private(file, msgspec.json.encode(Keys.generate()))
         return _read_keys(file)
+
+    @contextmanager
+    def changing_keys(self) -> Generator[None]:
+        """For as long as the block runs, nobody else changes the keys. Raises StartError if somebody does."""
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            if not _try_lock(folder):
+                raise StartError(
+                    "另一个 onegrid 正在更换主密钥，请等它结束",
+                    "another onegrid is changing the master key: wait until it ends",
+                )
+            yield
+        finally:
+            os.close(folder)
+
+    def draw_next_key(self) -> bytes:
+        """Keep a new master key beside the one in use, before anything is wrapped by it; one that is there stays."""
+        keys = self.keys()
+        if keys.master_key_next is None:
+            keys = msgspec.structs.replace(keys, master_key_next=secrets.token_bytes(32))
+            write_private(self.path / "keys.json", msgspec.json.encode(keys))
+        assert keys.master_key_next is not None
+        return keys.master_key_next
+
+    def adopt_next_key(self) -> None:
+        """Let go of the old master key, now that the root is wrapped by the next one."""
+        keys = self.keys()
+        if keys.master_key_next is not None:
+            keys = msgspec.structs.replace(keys, master_key=keys.master_key_next, master_key_next=None)
+            write_private(self.path / "keys.json", msgspec.json.encode(keys))
 
     def ports(self) -> dict[str, int]:
         """Remembered ports by service."""

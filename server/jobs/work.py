@@ -18,20 +18,39 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.types import Channel
 
 from server.db.job_queue import CHANNEL, JobQueue
+from server.jobs.witness import witnessing
 from server.logs import failure
 from server.services import Services, open_services
 from server.settings import Settings
-from server.usecases import photo_checks
+from server.usecases import compaction, erased_photos, photo_checks, receipts, retention
+from server.usecases.adopting import adopt_photos
+from server.usecases.audit_sealing import seal_trail
 from server.usecases.evidence import VERIFY_PHOTO
+from server.usecases.registry_moving import run_moves
+from server.usecases.returns import sweep_returns
 
 log = structlog.get_logger()
 
 SWEEP_EVIDENCE = "sweep_evidence"
+SWEEP_ERASED = "sweep_erased"
+RETENTION = "retention"
+HAND_ON_RETURNS = "hand_on_returns"
+ADOPT_PHOTOS = "adopt_photos"
+COMPACT = "compact"
+SEAL_TRAIL = "seal_trail"
+SEAL_WHOLE_TRAIL = "seal_whole_trail"
+PRUNE_RECEIPTS = "prune_receipts"
 TIDY = "tidy"
+MOVE_ITEMS = "move_items"
 
 # The library's cron has seconds as a sixth field; its clock is UTC, so that this is 3:17 at night in Shanghai.
 _EVERY_15_SECONDS = "* * * * * */15"
+_HOURLY = "7 * * * *"
+_LATER_IN_THE_HOUR = "37 * * * *"
 _NIGHTLY = "17 19 * * *"
+_LATER_AT_NIGHT = "43 19 * * *"
+_LAST_AT_NIGHT = "13 20 * * *"
+_EVERY_MINUTE = "* * * * *"
 
 # One connection listens; the others take and end jobs.
 _QUEUE_CONNECTIONS = 3
@@ -45,7 +64,7 @@ _SECONDS_TO_REST = 2.0
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, and wait for a database that goes away. Raises StartError if it never was there."""
-    async with open_services(settings) as services:
+    async with open_services(settings) as services, witnessing(services):
         while not stopping.is_set():
             try:
                 await _work(services, stopping)
@@ -90,12 +109,57 @@ def make_worker(services: Services, queue: JobQueue) -> PgQueuer:
     async def sweep_evidence(_: Schedule) -> None:
         await _safely(SWEEP_EVIDENCE, photo_checks.find_work(services))
 
+    _schedule_sweeps(worker, services)
+
+    @worker.schedule(RETENTION, _LATER_AT_NIGHT)
+    async def run_retention(_: Schedule) -> None:
+        await _safely(RETENTION, retention.run_by_rule(services))
+
+    @worker.schedule(PRUNE_RECEIPTS, _LATER_IN_THE_HOUR)
+    async def prune_receipts(_: Schedule) -> None:
+        await _safely(PRUNE_RECEIPTS, receipts.prune(services))
+
+    @worker.schedule(COMPACT, _LAST_AT_NIGHT)
+    async def compact(_: Schedule) -> None:
+        await _safely(COMPACT, compaction.compact(services))
+
     @worker.schedule(TIDY, _NIGHTLY)
     async def tidy(_: Schedule) -> None:
         await _safely(TIDY, photo_checks.discard_abandoned(services))
         await _safely(TIDY, queries.clear_queue_log([VERIFY_PHOTO]))
 
+    _schedule_sealing(worker, services)
     return worker
+
+
+def _schedule_sealing(worker: PgQueuer, services: Services) -> None:
+    @worker.schedule(SEAL_TRAIL, _EVERY_15_SECONDS)
+    async def seal(_: Schedule) -> None:
+        await _safely(SEAL_TRAIL, seal_trail(services))
+
+    @worker.schedule(SEAL_WHOLE_TRAIL, _LAST_AT_NIGHT)
+    async def seal_whole(_: Schedule) -> None:
+        await _safely(SEAL_WHOLE_TRAIL, seal_trail(services, whole=True))
+
+
+def _schedule_sweeps(worker: PgQueuer, services: Services) -> None:
+    """What is looked for again and again, since something may have been left half done."""
+
+    @worker.schedule(HAND_ON_RETURNS, _HOURLY)
+    async def hand_on_returns(_: Schedule) -> None:
+        await _safely(HAND_ON_RETURNS, sweep_returns(services))
+
+    @worker.schedule(ADOPT_PHOTOS, _EVERY_MINUTE)
+    async def adopt(_: Schedule) -> None:
+        await _safely(ADOPT_PHOTOS, adopt_photos(services))
+
+    @worker.schedule(MOVE_ITEMS, _EVERY_MINUTE)
+    async def move_items(_: Schedule) -> None:
+        await _safely(MOVE_ITEMS, run_moves(services))
+
+    @worker.schedule(SWEEP_ERASED, _EVERY_MINUTE)
+    async def sweep_erased(_: Schedule) -> None:
+        await _safely(SWEEP_ERASED, erased_photos.sweep(services))
 
 
 async def _safely(job: str, work: Awaitable[object], key: str | None = None) -> None:
@@ -130,4 +194,5 @@ def _unheard(_: str | bytes | bytearray) -> None:
 
 async def _rest(stopping: asyncio.Event) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), _SECONDS_TO_REST)
+        async with asyncio.timeout(_SECONDS_TO_REST):
+            await stopping.wait()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from random import Random
 from typing import Any
 
 import msgspec
 
 from schemas.evidence import DeclarationAnswer, DeclaredPhoto, UploadedAnswer, WayIn
 from schemas.wire import EvidenceState
+from server.made_up.photos import Photo, take_photo
 from server.simulate.phone import Phone
 
 _AT_ONCE = 50
@@ -27,6 +30,15 @@ class Camera:
     def unverified(self) -> int:
         """How many photos that were sent are not yet known to have been verified."""
         return len(self._sent - self.verified) + len(self._phone.device.photos_to_send())
+
+    def take(self, rng: Random, caption: str, taken_at: datetime, at: tuple[float, float] | None) -> Photo:
+        """As `take_photo`, but no other phone and no other run ever takes the same: its bytes have to be sent."""
+        return take_photo(Random(f"{rng.random()}/{self._phone.device_id}"), caption, taken_at, at)
+
+    def give_up(self) -> None:
+        """The server takes no photos of this phone any more; those that it never got are gone with the phone."""
+        self._phone.device.give_up_photos()
+        self._sent.clear()
 
     async def send(self) -> None:
         """Declare what the server waits for and send what it has not got."""
@@ -53,7 +65,6 @@ class Camera:
         """PUT the bytes; cut once in a while, and then said to have arrived although they have not."""
         data = self.album[_key(photo)]
         if self._phone.luck.strikes("upload_cut"):
-            self._phone.tally.uploads_cut += 1
             await self._phone.link.net.put_cut(way.url, data)
             await self._tell([str(way.id)])
         return await self._phone.link.net.put(way.url, data)

@@ -15,7 +15,7 @@ from server.simulate.truth import Holding, Revision, Truth
 
 What = Literal["lost", "duplicated", "diverged"]
 
-_DEVICE_OPS = ("create", "update", "delete", "unknown")
+_DEVICE_OPS = ("create", "update", "delete", "transition", "unknown")
 _ABSENT = object()
 
 
@@ -28,9 +28,25 @@ class Finding(Struct, frozen=True):
 
 
 def lost(ledger: Ledger, truth: Truth) -> list[Finding]:
-    """Changes of which a value is nowhere: not current, not superseded, in no conflict and no quarantine."""
+    """Changes of which a value is nowhere: not current, not superseded, in no conflict and no quarantine.
+
+    What a phone itself lost before it was sent is not the server's loss, but its number has to be on record as void; of
+    a set that nobody can read the very bytes have to be there.
+    """
     found = ((change, _loss(change, ledger, truth)) for change in ledger.changes)
-    return [Finding("lost", _name(change), why) for change, why in found if why is not None]
+    findings = [Finding("lost", _name(change), why) for change, why in found if why is not None]
+    findings += [
+        Finding("lost", f"set {device}/{no}", "it is not on record as void") for device, no in ledger.void - truth.void
+    ]
+    findings += [
+        Finding("lost", f"set {device}/{no}", "its bytes are not kept")
+        for (device, no), hashed in ledger.unreadable.items()
+        if truth.unreadable.get((device, no)) != hashed
+    ]
+    if not truth.as_written:
+        unkept = ledger.refused - truth.refused
+        findings += [Finding("lost", f"set {device}/{no}", "a copy's set is not kept") for device, no, _ in unkept]
+    return findings + [Finding("lost", f"item {item}", "its duplicate is not there") for item in truth.alone]
 
 
 def duplicated(ledger: Ledger, truth: Truth) -> list[Finding]:
@@ -43,6 +59,7 @@ def duplicated(ledger: Ledger, truth: Truth) -> list[Finding]:
         if f"item {item}" not in explained
     ]
     found += _conflicts_too_many(ledger, truth) + _quarantined_too_often(truth)
+    found += _void_without_need(ledger, truth)
     sets = {(revision.device, revision.no) for revisions in truth.revisions.values() for revision in revisions}
     found += [
         Finding("duplicated", f"set {device}/{no}", "no phone wrote it")
@@ -77,7 +94,12 @@ def diverged(device: UUID, found: Holding, wanted: Holding) -> list[Finding]:
 def _loss(change: Written, ledger: Ledger, truth: Truth) -> str | None:
     if truth.quarantine.get(change.key) or truth.quarantine.get((change.device, change.no, -1)):
         return None
+    if (change.device, change.no) in ledger.void:
+        return None
     own = _own_revision(change, truth)
+    if change.op == "transition":
+        kept = own is not None or any(_is_by(held, change) for held in truth.conflicts[change.item])
+        return None if kept else "no trace of the step"
     if change.op == "delete":
         return _loss_of_deletion(change, own, truth)
     if change.op == "create" and (own is None or change.item not in truth.heads):
@@ -151,9 +173,9 @@ def _carries(item_type: str, key: str, stored: Any, value: Any) -> bool:
 
 
 def _holds_addition(stored: str, value: str) -> bool:
-    """Of an appended text, what goes beyond the common beginning."""
+    """Of an appended text, each line that goes beyond the common beginning; others may have added lines between."""
     common = next((at for at, (one, other) in enumerate(zip(stored, value, strict=False)) if one != other), len(stored))
-    return value[common:].strip("\n") in stored
+    return all(line in stored for line in value[common:].strip("\n").split("\n"))
 
 
 _CARRIED: dict[str, Callable[[Any, Any], bool]] = {
@@ -205,6 +227,16 @@ def _quarantined_too_often(truth: Truth) -> list[Finding]:
         Finding("duplicated", f"quarantine of {device}/{no}/{index}", "held more than once")
         for (device, no, index), count in truth.quarantine.items()
         if count > 1
+    ]
+
+
+def _void_without_need(ledger: Ledger, truth: Truth) -> list[Finding]:
+    """A phone lost nothing of the set, or the set has an effect although it came empty."""
+    effects = {(one.device, one.no) for revisions in truth.revisions.values() for one in revisions}
+    return [
+        Finding("duplicated", f"set {device}/{no}", "void, and yet it was written or has an effect")
+        for device, no in truth.void
+        if (device, no) not in ledger.void or (device, no) in effects
     ]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from random import Random
 
 from schemas.wire import Capture, Clock, Fix
 
 # Most phones are right within seconds; some were never set, one in thirty is a day off.
+_YEAR = timedelta(days=365)
+_JUMPS = (timedelta(minutes=11), timedelta(hours=7), timedelta(days=3), 2 * _YEAR)
+_ZONES = (-11, -5, 0, 5.5, 8, 14)
 _SKEWS = ((0.7, timedelta(seconds=2)), (0.93, timedelta(minutes=9)), (0.97, timedelta(hours=8)), (1.0, timedelta(1)))
 
 
@@ -19,6 +22,7 @@ class PhoneClock:
         self._rng = rng
         self.at = at
         self._skew = self._draw_skew()
+        self._zone = at.tzinfo
         self.reboot()
 
     def move_to(self, at: datetime) -> None:
@@ -34,10 +38,22 @@ class PhoneClock:
         self._booted_at = self.at - timedelta(seconds=self._rng.randint(20, 90))
         self._boot = f"{self._rng.getrandbits(64):016x}"
 
+    def go_wrong(self, rng: Random) -> None:
+        """Be wrong by years from now on."""
+        self._skew += rng.choice((-9, -3, 4)) * _YEAR
+
+    def jump(self, rng: Random) -> None:
+        """Somebody, or the network, sets the clock: by minutes, hours, days or years."""
+        self._skew += rng.choice(_JUMPS) * rng.choice((-1, 1))
+
+    def change_zone(self, rng: Random) -> None:
+        """Show another zone's time; the instant is the same."""
+        self._zone = timezone(timedelta(hours=rng.choice(_ZONES)))
+
     @property
     def wall(self) -> datetime:
         """What the phone shows."""
-        return self.at + self._skew
+        return (self.at + self._skew).astimezone(self._zone)
 
     @property
     def _mono(self) -> int:

@@ -22,11 +22,12 @@ class Login(Struct, frozen=True):
 
 
 class Code(Struct, frozen=True):
-    """A one-time enrolment code and whose it is."""
+    """A one-time enrolment code and whose it is; `grids`: codes of those where he works."""
 
     code: str
     user: UUID
     role: str = ""
+    grids: list[str] = []
 
 
 class Demo(Struct, frozen=True):

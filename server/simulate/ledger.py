@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.wire import Operation
 
@@ -41,13 +41,20 @@ class Written(Struct, frozen=True):
 
 
 class Ledger:
-    """All changes of a run, in the order in which they were written."""
+    """All changes of a run, in the order in which they were written.
+
+    `unreadable`: sets of bytes that nobody can read, with their hash; `void`: sets whose bytes the phone lost or never
+    could send, both by device and number. `refused`: sets of copies whose number was used, with their hash.
+    """
 
     def __init__(self) -> None:
         self.changes: list[Written] = []
         self.by_key: dict[Key, Written] = {}
         self.by_item: defaultdict[UUID, list[Written]] = defaultdict(list)
         self.last_no: defaultdict[UUID, int] = defaultdict(int)
+        self.unreadable: dict[tuple[UUID, int], str] = {}
+        self.refused: set[tuple[UUID, int, str]] = set()
+        self.void: set[tuple[UUID, int]] = set()
         self._sent: defaultdict[UUID, list[int]] = defaultdict(list)
 
     def write(self, change: Written) -> None:
@@ -56,6 +63,27 @@ class Ledger:
         self.changes.append(change)
         self.by_key[change.key] = change
         self.by_item[change.item].append(change)
+
+    def write_unreadable(self, device: UUID, no: int, hashed: str) -> None:
+        """Add a set of bytes that nobody can read."""
+        self.last_no[device] = no
+        self.unreadable[device, no] = hashed
+
+    def renumber(self, copy: UUID, device: UUID) -> None:
+        """What was written by a copy of a device is, in its order, the first set of the device that it became."""
+        moved = [change for change in self.changes if change.device == copy]
+        places = {id(change): index for index, change in enumerate(moved)}
+        self.changes = [
+            structs.replace(change, device=device, no=1, index=places[id(change)]) if id(change) in places else change
+            for change in self.changes
+        ]
+        self.by_key = {change.key: change for change in self.changes}
+        self.by_item.clear()
+        for change in self.changes:
+            self.by_item[change.item].append(change)
+        self.last_no.pop(copy, None)
+        if moved:
+            self.last_no[device] = 1
 
     def note_sent(self, device: UUID, day: int) -> None:
         """On this day the phone got everything through that it had written until then."""

@@ -53,6 +53,7 @@ def truth_of(ledger: Ledger, receipts: Receipts, fresh: Iterable[Device], known:
     for item, revisions in truth.revisions.items():
         if item not in truth.heads and any(one.op == "delete" for one in revisions):
             truth.heads[item] = Head(max(one.version for one in revisions), True, {})
+    _tell_sets(truth, ledger, receipts)
     _add_unexplained(truth)
     truth.strangers = [item for item in truth.heads if item not in ledger.by_item and item not in known]
     return truth
@@ -66,8 +67,8 @@ def holdings_of(devices: Mapping[UUID, UUID], fresh: Mapping[UUID, Device]) -> d
 def _tell_history(truth: Truth, ledger: Ledger, receipts: Receipts, parked: Mapping[UUID, Fields]) -> None:
     told: set[UUID] = set()
     for change in ledger.changes:
-        receipt = receipts[change.device].get(change.no)
-        if receipt is None:
+        receipt = receipts.get(change.device, {}).get(change.no)
+        if receipt is None or receipt.status == "void":
             continue
         if receipt.status != "decided":
             truth.quarantine[change.device, change.no, -1] = 1
@@ -85,6 +86,14 @@ def _tell_history(truth: Truth, ledger: Ledger, receipts: Receipts, parked: Mapp
                 truth.conflicts[change.item].append(Held(*change.key, held))
         elif outcome.outcome in _APPLIED:
             _add_revision(truth, change, outcome, change.fields)
+
+
+def _tell_sets(truth: Truth, ledger: Ledger, receipts: Receipts) -> None:
+    """What receipts say of whole sets; of one that nobody can read, that it was kept under this hash."""
+    said = [(device, one) for device, by_no in receipts.items() for one in by_no.values()]
+    truth.void = {(device, one.no) for device, one in said if one.status == "void"}
+    refused = {(device, one.no): one.hash for device, one in said if one.status == "rejected"}
+    truth.unreadable = {key: hashed for key, hashed in refused.items() if key in ledger.unreadable}
 
 
 def _add_revision(truth: Truth, change: Written, outcome: ChangeOutcome, fields: Fields) -> None:

@@ -1,4 +1,4 @@
-"""Looks at a city by direct SQL, with its master key: the truth beside every path that serves phones."""
+"""Looks at a city by direct SQL, with its root secret: the truth beside every path that serves phones."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from uuid import UUID
 import asyncpg
 
 from schemas.forms import packaged
-from server.db import inspect
+from schemas.wire import Change
+from server.db import inspect, installation
 from server.db.database import Connection, Database, Row
 from server.embedded.connection import local_settings
 from server.embedded.words import StartError
 from server.sealing import Keyring, Unsealable, unseal
 from server.settings import SettingsError
-from server.simulate.ledger import Ledger
+from server.simulate.ledger import Key, Ledger, Written
 from server.simulate.truth import Entry, Head, Held, Holding, Revision, Truth
 from server.usecases.sealed_items import Vault, head
 from sync.access import Assignment, device_streams
 from sync.feed import to_hex, unsigned64
-from sync.framing import Unreadable, decode_change, decode_set, set_form
+from sync.framing import Unreadable, decode_change, decode_set, set_form, set_hash
 from sync.items import ItemState, stream_keys
 
 _NO_SECRET = bytes(32)
@@ -121,29 +122,47 @@ class SqlView:
     async def _add_sets(self, connection: Connection, ledger: Ledger, truth: Truth, epoch: str) -> None:
         """A change counts as held in quarantine only where its bytes are found in the set that was kept."""
         devices = set(ledger.last_no)
-        kept = {one for row in await inspect.raw_sets(connection, devices, epoch) for one in self._changes(row)}
+        kept: set[Key] = set()
+        for row in await inspect.raw_sets(connection, devices, epoch):
+            kept.update(self._changes(row, truth, ledger))
         for row in await inspect.quarantine(connection, devices, epoch):
             key = (row["device_id"], row["set_no"], -1 if row["set_index"] is None else row["set_index"])
             if key in kept:
                 truth.quarantine[key] += 1
+        for row in await inspect.forked_sets(connection, devices, epoch):
+            truth.refused.add((row["device_id"], row["no"], row["hash"].hex()))
+        truth.alone = [row["item_id"] for row in await inspect.lonely_duplicates(connection, ledger.by_item)]
+        sets = await inspect.sets(connection, devices, epoch)
+        truth.void = {(row["device_id"], row["no"]) for row in sets if row["status"] == "void"}
         truth.extra_sets = [
-            (row["device_id"], row["no"])
-            for row in await inspect.sets(connection, devices, epoch)
-            if row["no"] > ledger.last_no[row["device_id"]]
+            (row["device_id"], row["no"]) for row in sets if row["no"] > ledger.last_no[row["device_id"]]
         ]
 
-    def _changes(self, row: Row) -> Iterable[tuple[UUID, int, int]]:
-        """The changes that can be read in the bytes of a set, and -1 for the set itself."""
+    def _changes(self, row: Row, truth: Truth, ledger: Ledger) -> Iterable[Key]:
+        """The changes that stand in the bytes of a set as they were written, and -1 for the set if all of them do.
+
+        Bytes that nobody can read are noted by their hash.
+        """
+        device, no = row["device_id"], row["no"]
+        raw = self._raw(row)
+        try:
+            form, changes = set_form(raw), decode_set(raw).changes if raw else []
+            keys = {(device, no, index): decode_change(change, form) for index, change in enumerate(changes)}
+        except Unreadable:
+            truth.unreadable[device, no] = set_hash(raw)
+            return
+        sound = [key for key, change in keys.items() if _is_as_written(change, ledger.by_key.get(key))]
+        yield from sound
+        if raw and len(sound) == len(keys):
+            yield device, no, -1
+
+    def _raw(self, row: Row) -> bytes:
+        """The bytes of a set; none where they cannot be opened."""
         name = f"{row['device_id']}/{row['epoch']}/{row['no']}".encode()
         try:
-            raw = unseal(self._vault.keyring.open_key(name, row["wrapped"]), name, row["sealed"])
-            changes = decode_set(raw).changes
-            for index, change in enumerate(changes):
-                decode_change(change, set_form(raw))
-                yield row["device_id"], row["no"], index
-            yield row["device_id"], row["no"], -1
-        except (Unsealable, Unreadable):
-            return
+            return unseal(self._vault.keyring.open_key(name, row["wrapped"]), name, row["sealed"])
+        except Unsealable:
+            return b""
 
 
 @asynccontextmanager
@@ -156,10 +175,19 @@ async def open_view(folder: Path, epoch: str) -> AsyncGenerator[SqlView | None]:
         yield None
         return
     try:
-        view = SqlView(database, Keyring(settings.master_key))
-        yield view if (await view.begin()).epoch == epoch else None
+        async with database.read() as connection:
+            root = await installation.read_root(connection, installation.master_keys(settings))
+        view = SqlView(database, Keyring(root.secret)) if root else None
+        yield view if view and (await view.begin()).epoch == epoch else None
     finally:
         await database.close()
+
+
+def _is_as_written(change: Change, written: Written | None) -> bool:
+    """Whether a change that was kept is the one in the ledger, value by value."""
+    if written is None or (change.item, change.op) != (written.item, written.op):
+        return False
+    return packaged().types[change.type].normalise(change.fields) == written.fields
 
 
 def _is_of_others(item: UUID, truth: Truth, ledger: Ledger) -> bool:

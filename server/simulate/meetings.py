@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from schemas.forms import packaged
-from server.simulate.forms import editable
+from server.made_up.forms import editable
 from server.simulate.notebook import Note, Notebook
 from server.simulate.plan import RECORDS
 

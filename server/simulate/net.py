@@ -17,6 +17,8 @@ from server.simulate.words import SimulationError
 Decoded = TypeVar("Decoded")
 
 _TRIES = 7
+_DROPS = 6
+_SECONDS_BETWEEN_DROPS = 0.02
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 3.0
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -75,15 +77,18 @@ class Net:
         token: str | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        slowly: bool = False,
     ) -> httpx.Response:
-        """A 2xx answer. Raises Refused for any other, SimulationError if the server stays away."""
+        """A 2xx answer. Raises Refused for any other, SimulationError if the server stays away.
+
+        `slowly`: the body trickles in, its length not being told.
+        """
         sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         pause, problem = _FIRST_PAUSE, "?"
         for _ in range(_TRIES):
             try:
-                response = await next(self._turn).request(
-                    method, f"{self.base_url}{path}", content=content, headers=sent
-                )
+                body = trickling(content) if slowly and content is not None else content
+                response = await next(self._turn).request(method, f"{self.base_url}{path}", content=body, headers=sent)
             except httpx.TransportError as error:
                 problem = type(error).__name__
             else:
@@ -111,8 +116,44 @@ class Net:
 
     async def put_cut(self, url: str, content: bytes) -> None:
         """The same on a network that goes away half-way."""
+        await self._cut(next(self._turn), "PUT", url, content, {})
+
+    # A bad line on the way to the server. None of these is patient: what they lose, the phone asks for again.
+
+    async def cut_request(self, path: str, token: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """POST half of a body."""
+        await self._cut(next(self._turn), "POST", f"{self.base_url}{path}", content, _bearing(headers, token))
+
+    async def cut_answer(self, path: str, token: str, content: bytes, headers: Mapping[str, str]) -> bool:
+        """POST, and hang up at the first bytes that come back; whether those were of a 2xx answer."""
+        url = f"{self.base_url}{path}"
         try:
-            await next(self._turn).put(url, content=_half(content), headers={"Content-Length": str(len(content))})
+            async with next(self._turn).stream(
+                "POST", url, content=content, headers=_bearing(headers, token)
+            ) as answer:
+                async for _ in answer.aiter_raw(chunk_size=64):
+                    return answer.is_success
+                return False
+        except httpx.TransportError:
+            return False
+
+    async def hang_up_on_nudges(self, token: str) -> bool:
+        """Open the stream of nudges and drop it at its first bytes; whether there were any."""
+        url, headers = f"{self.base_url}/v1/events", _bearing({"Accept": "text/event-stream"}, token)
+        try:
+            async with next(self._turn).stream("GET", url, headers=headers) as stream:
+                async for _ in stream.aiter_raw():
+                    return stream.is_success
+                return False
+        except httpx.TransportError:
+            return False
+
+    async def _cut(
+        self, client: httpx.AsyncClient, method: str, url: str, content: bytes, headers: Mapping[str, str]
+    ) -> None:
+        length = {"Content-Length": str(len(content))}
+        try:
+            await client.request(method, url, content=_half(content), headers={**headers, **length})
         except (ConnectionCutError, httpx.TransportError):
             return
 
@@ -120,6 +161,18 @@ class Net:
 async def _half(content: bytes) -> AsyncIterator[bytes]:
     yield content[: len(content) // 2]
     raise ConnectionCutError
+
+
+async def trickling(content: bytes) -> AsyncIterator[bytes]:
+    """The same bytes, drop by drop."""
+    step = -(-len(content) // _DROPS) or 1
+    for at in range(0, len(content), step):
+        yield content[at : at + step]
+        await asyncio.sleep(_SECONDS_BETWEEN_DROPS)
+
+
+def _bearing(headers: Mapping[str, str], token: str) -> dict[str, str]:
+    return {**headers, "Authorization": f"Bearer {token}"}
 
 
 def _code(response: httpx.Response) -> str:

@@ -11,12 +11,17 @@ from rich.table import Table
 
 from schemas.forms import packaged
 from server.simulate.check import Finding
+from server.simulate.faults import FAULTS
 
 _SHOWN = 8
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """The figures of a run. `by_item_type`: changes by item type; `overlaps`: pairs of changes that met unseen."""
+    """The figures of a run.
+
+    `by_item_type`: changes by item type; `overlaps`: pairs of changes that met unseen; `plan`: the same for the same
+    plan of work; `faults`: how often each fault that was asked for happened.
+    """
 
     devices: int
     change_sets: int
@@ -35,21 +40,27 @@ class Figures(Struct, frozen=True, kw_only=True):
     diverged: int
     seconds: float
     seed: int
+    plan: str
+    faults: dict[str, int]
 
 
 class Outcome(Struct, frozen=True):
-    """A run: its figures, what was found, the phones that got stuck, how it was checked, and seconds by phase."""
+    """A run: its figures, what was found, the phones that got stuck, how it was checked, and seconds by phase.
+
+    `missed`: faults that were asked for and never happened, although there were phones enough.
+    """
 
     figures: Figures
     findings: Sequence[Finding]
     stuck: Sequence[str]
     by_sql: bool
     phases: dict[str, float]
+    missed: Sequence[str] = ()
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, nothing happened twice, nothing diverged, and every phone sent everything."""
-        return not self.findings and not self.stuck
+        """Whether nothing was lost, doubled or diverged, every phone sent everything, and every fault happened."""
+        return not self.findings and not self.stuck and not self.missed
 
 
 _LABELS = {
@@ -69,6 +80,7 @@ _LABELS = {
     "diverged": ("不一致", "diverged"),
     "seconds": ("用时（秒）", "seconds"),
     "seed": ("种子", "seed"),
+    "plan": ("计划", "plan"),
 }
 
 
@@ -80,10 +92,12 @@ def print_tables(outcome: Outcome, console: Console) -> None:
     table.add_column(justify="right")
     for key, (zh, en) in _LABELS.items():
         bad = key in ("lost", "duplicated", "diverged") and figures[key]
-        shown = str(figures[key]) if key == "seed" else f"{figures[key]:,}"
+        shown = str(figures[key]) if key in ("seed", "plan") else f"{figures[key]:,}"
         table.add_row(f"{zh} {en}", shown, style="red" if bad else "")
     console.print(table)
     console.print(_types_table(outcome.figures.by_item_type))
+    if outcome.figures.faults:
+        console.print(_faults_table(outcome.figures.faults))
 
 
 def print_findings(outcome: Outcome, console: Console) -> None:
@@ -96,8 +110,25 @@ def print_findings(outcome: Outcome, console: Console) -> None:
             console.print(f"  {finding.about}: {finding.why}", markup=False, highlight=False, soft_wrap=True)
     for one in outcome.stuck[:_SHOWN]:
         console.print(f"手机未能发送完毕 / a phone got stuck: {one}", markup=False, highlight=False, soft_wrap=True)
+    if outcome.missed:
+        named = ", ".join(outcome.missed)
+        console.print(
+            f"要求的故障一次也没有发生 / faults that were asked for and never happened: {named}",
+            highlight=False,
+            soft_wrap=True,
+        )
     looked = ("直接查询数据库", "direct SQL") if outcome.by_sql else ("重新全量下行", "fresh full pulls")
     console.print(f"核对方式 / checked by: {looked[0]} / {looked[1]}", highlight=False)
+
+
+def _faults_table(struck: dict[str, int]) -> Table:
+    table = Table(title="故障 / faults", title_justify="left")
+    table.add_column("名称 name", no_wrap=True)
+    table.add_column("说明 what", overflow="fold")
+    table.add_column("次数 times", justify="right")
+    for name, times in struck.items():
+        table.add_row(name, f"{FAULTS[name].zh} / {FAULTS[name].en}", f"{times:,}")
+    return table
 
 
 def _types_table(by_type: dict[str, int]) -> Table:

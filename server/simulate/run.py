@@ -6,27 +6,27 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from pathlib import Path
 from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-
-from server.simulate.demo_file import Demo
-from server.simulate.faults import Rates
+from server.simulate.cast import Cast, Wish
+from server.simulate.demo_file import Code
+from server.simulate.faults import FAULTS, spared
 from server.simulate.ledger import Ledger
-from server.simulate.link import BrokenError, Tally
+from server.simulate.link import BrokenError
 from server.simulate.look_sql import open_view
 from server.simulate.meetings import Party, arrange
 from server.simulate.net import Net, Refused
 from server.simulate.notebook import Notebook
-from server.simulate.plan import DAYS, Day, plan_days
+from server.simulate.office import open_office
+from server.simulate.plan import DAYS
 from server.simulate.progress import Teller
 from server.simulate.report import Figures, Outcome
+from server.simulate.shift import Shift
 from server.simulate.tamper import Tamper
-from server.simulate.team import Surroundings, enrol_team
 from server.simulate.verify import Inspector, PullInspector, SqlInspector, verify
 from server.simulate.worker import Worker
 
@@ -36,16 +36,6 @@ _SECONDS_FOR_PHOTOS = 180.0
 _SECONDS_BETWEEN_LOOKS = 0.7
 
 Step = Callable[[Worker], Awaitable[None]]
-
-
-class Wish(Struct, frozen=True):
-    """What to run. `folder`: where the server's data may lie, for a direct look into its database."""
-
-    url: str
-    demo: Demo
-    folder: Path
-    devices: int
-    seed: int
 
 
 async def simulate(wish: Wish, tamper: Tamper, teller: Teller) -> Outcome:
@@ -63,20 +53,23 @@ class Run:
 
     def __init__(self, wish: Wish, net: Net, tamper: Tamper, teller: Teller) -> None:
         self.ledger = Ledger()
-        self.workers: list[Worker] = []
-        self._wish, self._net, self._tamper, self._teller = wish, net, tamper, teller
-        self._notebook, self._tally, self._rates = Notebook(), Tally(), Rates()
-        self._plans: dict[int, list[Day]] = {}
         self.stuck: dict[int, str] = {}
+        self._wish, self._net, self._tamper, self._teller = wish, net, tamper, teller
+        self._notebook = Notebook()
         self._known: set[UUID] = set()
         self._began = time.monotonic()
         today = datetime.now(_CITY_TIME).replace(hour=8, minute=0, second=0, microsecond=0)
         self._mornings = [today - timedelta(days=DAYS - day) for day in range(DAYS)]
+        self._cast = Cast(wish, net, self.ledger, self._mornings[0], _TOGETHER)
 
     async def whole(self) -> Outcome:
         """Enrol, work, drain, check."""
-        await self.enrol()
-        async with open_view(self._wish.folder, self.workers[0].phone.device.epoch or "") as view:
+        async with AsyncExitStack() as stack:
+            await self.enrol(self._wish.devices - self._cast.guests_wanted)
+            view = await stack.enter_async_context(open_view(self._wish.folder, self._cast.epoch))
+            if self._cast.guests_wanted:
+                await self._welcome(stack, has_folder=view is not None)
+            self._cast.plan_ordeals()
             inspector: Inspector = PullInspector(self._net, self._wish.demo, self.ledger, self._known)
             if view is not None:
                 inspector = SqlInspector(view, self.ledger, await view.begin())
@@ -85,20 +78,27 @@ class Run:
             await self.drain()
             return await self.check(inspector, by_sql=view is not None)
 
-    async def enrol(self) -> None:
-        """Bring the phones into being and fill them."""
-        wish = self._wish
-        around = Surroundings(self._net, self.ledger, self._tally, str(wish.seed), self._rates)
-        with self._teller.phase("注册手机", "enrolling phones", wish.devices):
-            self.workers = await enrol_team(
-                around, wish.demo, wish.devices, self._mornings[0], _TOGETHER, self._teller.step
-            )
-        for worker in self.workers:
-            worker.phone.tamper = self._tamper
-            plan = plan_days(f"{worker.seed}/plan", worker.part_time, self._rates.day_offline)
-            self._plans[worker.number] = plan
-        await self._each("首次下行", "first fill", _pull)
-        self._known |= {item.id for worker in self.workers for item in worker.phone.device.items()}
+    async def enrol(self, count: int | None = None) -> None:
+        """Bring phones into being and fill them."""
+        codes = await self._cast.codes(self._wish.devices if count is None else count)
+        await self._fill(await self._enrol(codes))
+
+    async def _welcome(self, stack: AsyncExitStack, *, has_folder: bool) -> None:
+        """People whom the office takes on for what it will do to them; where there is no office, other people."""
+        if has_folder:
+            office = await stack.enter_async_context(open_office(self._wish.folder, self._wish.demo))
+            await self._fill(await self._enrol(await self._cast.take_on(office)))
+        else:
+            self._cast.do_without_office()
+            await self.enrol(self._wish.devices)
+
+    async def _enrol(self, codes: Sequence[Code]) -> list[Worker]:
+        with self._teller.phase("注册手机", "enrolling phones", len(codes)):
+            return await self._cast.enrol(codes, self._tamper, self._teller.step)
+
+    async def _fill(self, workers: Sequence[Worker]) -> None:
+        await self._each("首次下行", "first fill", _pull, workers)
+        self._known |= {item.id for worker in workers for item in worker.phone.device.items()}
 
     async def live(self, day: int) -> None:
         """Everybody works without a network; those who find one in the evening send, and later pull once more."""
@@ -106,15 +106,18 @@ class Run:
         deeds = arrange(Random(f"{self._wish.seed}/{day}/meetings"), self._notebook, self._teams())
 
         async def work(worker: Worker) -> None:
-            plan = self._plans[worker.number][day]
-            worker.work(day, self._mornings[day], plan, deeds.get(worker.number, []), self._notebook)
-            if plan.online:
-                await worker.phone.link.wake()
-                await _send(worker)
-                self.ledger.note_sent(worker.phone.device_id, day)
+            plan, fortune = self._cast.plan_of(worker, day), self._cast.fortune
+            await fortune.strike("morning", worker, day)
+            Shift(worker, day, self._mornings[day], self._notebook).work(plan, deeds.get(worker.number, []))
+            await fortune.strike("afternoon", worker, day)
+            if plan.online and not worker.is_gone:
+                await worker.phone.wake()
+                await worker.send_all()
+                self.ledger.note_sent(worker.phone.written_as, day)
+                await fortune.strike("evening", worker, day)
 
         await self._each(f"第 {day + 1} 天", f"day {day + 1}", work)
-        online = [worker for worker in self.going if self._plans[worker.number][day].online]
+        online = [worker for worker in self.present if self._cast.plan_of(worker, day).online]
         await self._each(f"第 {day + 1} 天傍晚", f"evening {day + 1}", _look_for_news, online)
         self._close_day(day, online)
 
@@ -130,27 +133,38 @@ class Run:
                 await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
                 await self._gather(_ask_for_photos, waiting)
         await self._each("最后下行", "last pull", _pull)
-        await self._tamper.after_work([worker.phone for worker in self.going])
+        await self._tamper.after_work([worker.phone for worker in self.present])
         await self._each("最后下行", "last pull again", _pull)
 
     async def check(self, inspector: Inspector, *, by_sql: bool) -> Outcome:
         """Hold everything against the ledger."""
         with self._teller.phase("核对", "checking", 1):
-            findings = await verify(inspector, self.ledger, self.going, lambda workers: self._gather(_pull, workers))
+            findings = await verify(inspector, self.ledger, self.present, lambda workers: self._gather(_pull, workers))
         stuck = [f"{self.workers[number].phone.device_id}: {why}" for number, why in sorted(self.stuck.items())]
         counts = Counter(finding.what for finding in findings)
-        return Outcome(self._figures(counts), findings, stuck, by_sql, self._teller.phases)
+        missed = spared(self._cast.odds, self._cast.struck, len(self.workers)) if self._wish.faults else []
+        return Outcome(self._figures(counts), findings, stuck, by_sql, self._teller.phases, missed)
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All of them, in the order of their numbers."""
+        return self._cast.workers
 
     @property
     def going(self) -> list[Worker]:
         """The workers whose phones are not stuck."""
         return [worker for worker in self.workers if worker.number not in self.stuck]
 
+    @property
+    def present(self) -> list[Worker]:
+        """Those of them who still work, with a phone that holds something."""
+        return [worker for worker in self.going if not worker.is_gone]
+
     # Inside ----------------------------------------------------------------------------------------------------------
 
     def _teams(self) -> dict[str, list[Party]]:
         teams: defaultdict[str, list[Party]] = defaultdict(list)
-        for worker in self.going:
+        for worker in self.present:
             for grid in () if worker.part_time else worker.grids:
                 teams[grid.code].append(Party(worker.number, worker.phone.knew))
         return teams
@@ -162,7 +176,7 @@ class Run:
         self._notebook.forget(change for change in self.ledger.changes if change.op == "delete")
 
     async def _each(self, zh: str, en: str, step: Step, workers: Sequence[Worker] | None = None) -> None:
-        chosen = self.going if workers is None else workers
+        chosen = self.present if workers is None else workers
 
         async def told(worker: Worker) -> None:
             await step(worker)
@@ -184,12 +198,7 @@ class Run:
         await asyncio.gather(*(one(worker) for worker in workers))
 
     def _figures(self, found: Counter[str]) -> Figures:
-        outcomes = Counter(
-            outcome.outcome
-            for worker in self.workers
-            for receipt in worker.phone.receipts().values()
-            for outcome in receipt.outcomes
-        )
+        cast, outcomes = self._cast, self._outcomes()
         return Figures(
             devices=len(self.workers),
             change_sets=self.ledger.sets,
@@ -197,8 +206,8 @@ class Run:
             by_item_type=self.ledger.by_type(),
             items=len(self.ledger.by_item),
             photos_verified=len({key for worker in self.workers for key in worker.camera.verified}),
-            answers_lost=self._tally.answers_lost,
-            receipts_replayed=self._tally.receipts_replayed,
+            answers_lost=cast.tally.answers_lost,
+            receipts_replayed=cast.tally.receipts_replayed,
             overlaps=self.ledger.overlaps(),
             merged=outcomes["merged"],
             parked=outcomes["parked"],
@@ -208,6 +217,17 @@ class Run:
             diverged=found["diverged"],
             seconds=round(time.monotonic() - self._began, 1),
             seed=self._wish.seed,
+            plan=cast.digest(),
+            faults={name: cast.struck[name] for name in FAULTS if name in cast.odds},
+        )
+
+    def _outcomes(self) -> Counter[str]:
+        return Counter(
+            outcome.outcome
+            for worker in self.workers
+            for by_no in worker.phone.receipts().values()
+            for receipt in by_no.values()
+            for outcome in receipt.outcomes
         )
 
 
@@ -219,13 +239,8 @@ async def _look_for_news(worker: Worker) -> None:
     await worker.phone.look_for_news()
 
 
-async def _send(worker: Worker) -> None:
-    await worker.phone.exchange_all()
-    await worker.camera.send()
-
-
 async def _send_all(worker: Worker) -> None:
-    await _send(worker)
+    await worker.send_all()
     if worker.phone.device.unsent:
         raise BrokenError("changes are left unsent")
 

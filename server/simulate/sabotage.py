@@ -74,7 +74,13 @@ class Drop(Tamper):
         return self._passed[original] or raw
 
     def _shortened(self, device: UUID, raw: bytes) -> bytes | None:
-        form, change_set = framing.set_form(raw), framing.decode_set(raw)
+        form = framing.set_form(raw)
+        try:
+            change_set = framing.decode_set(raw)
+        except framing.Unreadable:
+            return None
+        if change_set.void:
+            return None
         last = framing.decode_change(change_set.changes[-1], form)
         taken = any(owner == device for owner, _ in self._forged)
         if taken or last.op != "create" or len(change_set.changes) < 2:
@@ -173,14 +179,15 @@ class Skip(Tamper):
     def _suits(self, device: UUID, user: str, stream: str, entry: Entry) -> bool:
         free = self._active and self._left > 0 and all(owner != device for owner, _, _ in self._hidden)
         new = (device, entry.id) not in self._shown and not stream.startswith("own/")
-        return free and new and entry.item is not None and entry.item.version == 1 and str(entry.item.author) != user
+        return free and new and entry.item is not None and entry.version == 1 and str(entry.item.author) != user
 
 
 def _in_force(state: State) -> Iterator[Change]:
     """Changes of a phone that were applied and of which all is current."""
     for sealed in state.outbox.values():
         outcomes = sealed.receipt.outcomes if sealed.receipt else []
-        for raw, outcome in zip(framing.decode_set(sealed.raw).changes, outcomes, strict=False):
+        changes = framing.decode_set(sealed.raw).changes if outcomes else []
+        for raw, outcome in zip(changes, outcomes, strict=False):
             change = framing.decode_change(raw, framing.set_form(sealed.raw))
             body = state.items.get(change.item)
             current = body is not None and all(body.fields.get(key) == value for key, value in change.fields.items())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from random import Random
@@ -18,12 +19,13 @@ from schemas.accounts import Codes, Enrolled, RegistryView, TokenPair
 from schemas.forms import packaged
 from server.simulate.clock import PhoneClock
 from server.simulate.demo_file import Code, Demo
-from server.simulate.faults import Luck, Rates
+from server.simulate.faults import Luck
 from server.simulate.ledger import Ledger
-from server.simulate.link import BrokenError, Coding, Habit, Link, Tally
+from server.simulate.link import BrokenError, Coding, Credentials, Habit, Link, Tally
 from server.simulate.net import Net, Refused
 from server.simulate.notebook import Grid
-from server.simulate.phone import Nature, Phone
+from server.simulate.notepad import Nature
+from server.simulate.phone import Phone
 from server.simulate.words import SimulationError
 from server.simulate.worker import Worker
 from sync.device import Device
@@ -35,13 +37,15 @@ _CODINGS: tuple[Coding, ...] = ("gzip", "zstd", "identity")
 
 
 class Surroundings(NamedTuple):
-    """What all phones of a run share."""
+    """What all phones of a run share. `odds`: those of the faults asked for; `struck`: how often each happened."""
 
     net: Net
     ledger: Ledger
     tally: Tally
     seed: str
-    rates: Rates
+    odds: Mapping[str, float]
+    struck: Counter[str]
+    marks: bool
 
 
 class _Versions(Struct, frozen=True):
@@ -49,15 +53,18 @@ class _Versions(Struct, frozen=True):
 
 
 async def enrol_team(
-    around: Surroundings, demo: Demo, count: int, at: datetime, together: int, step: Callable[[], None]
+    around: Surroundings,
+    enroller: Enroller,
+    codes: Sequence[Code],
+    first: int,
+    at: datetime,
+    together: int,
+    step: Callable[[], None],
 ) -> list[Worker]:
-    """Enrol `count` phones in the order of the codes, calling `step` after each.
+    """Enrol a phone for each code, numbered from `first` on, calling `step` after each.
 
     Raises SimulationError if the demo file is not of this server.
     """
-    enroller = Enroller(around.net, demo)
-    codes = demo.enrolment_codes[:count]
-    codes += await enroller.more(count - len(codes))
     places = asyncio.Semaphore(together)
 
     async def one(number: int, code: Code) -> Worker:
@@ -66,15 +73,15 @@ async def enrol_team(
             step()
             return worker
 
-    return list(await asyncio.gather(*(one(number, code) for number, code in enumerate(codes))))
+    return list(await asyncio.gather(*(one(number, code) for number, code in enumerate(codes, first))))
 
 
 async def second_device(net: Net, enroller: Enroller, holder: UUID) -> tuple[Link, Device]:
     """Another phone of a worker, that holds nothing yet and has no bad luck."""
-    enrolled = await enroller.enrol(await enroller.code_for(holder))
-    luck = Luck("none", Rates(**dict.fromkeys(Rates.__struct_fields__, 0.0)))
-    link = Link(net, luck, Habit("msgpack", "identity"), _pair(enrolled), Tally())
-    return link, Device.enrolled(enrolled.device, enrolled.user, packaged().version, 0, enrolled.epoch, _APP)
+    enrolled, install = await enroller.enrol(await enroller.code_for(holder))
+    credentials = Credentials.of(enrolled, install)
+    link = Link(net, Luck("none", {}, Counter()), Habit("msgpack", "identity"), credentials, Tally())
+    return link, _device(enrolled, 0)
 
 
 class Enroller:
@@ -87,9 +94,13 @@ class Enroller:
         self._token: str | None = None
         self._refused = False
 
-    async def enrol(self, code: Code, *, again: bool = False) -> Enrolled:
-        """Enrol with a code; if it was used before, with a new one. `again`: the first answer was lost."""
-        wish = {"code": code.code, "install": secrets.token_urlsafe(16), "name": "simulated", "app": _APP}
+    async def enrol(self, code: Code, *, again: bool = False) -> tuple[Enrolled, str]:
+        """Enrol with a code; if it was used before, with a new one. `again`: the first answer was lost.
+
+        Also tells the `install` by which the app called itself.
+        """
+        install = secrets.token_urlsafe(16)
+        wish = {"code": code.code, "install": install, "name": "simulated", "app": _APP}
         try:
             enrolled = await self._net.ask("/v1/enrol", wish, Enrolled)
         except Refused as refused:
@@ -98,7 +109,12 @@ class Enroller:
             return await self.enrol(await self.code_for(code.user))
         if again and await self._net.ask("/v1/enrol", wish, Enrolled) != enrolled:
             raise BrokenError("a repeated enrolment gave another answer")
-        return enrolled
+        return enrolled, install
+
+    async def codes(self, count: int) -> list[Code]:
+        """So many codes: those of the demo file, then new ones."""
+        given = self._demo.enrolment_codes[:count]
+        return given + await self.more(count - len(given))
 
     async def code_for(self, user: UUID) -> Code:
         """A new code for this person."""
@@ -132,24 +148,27 @@ class Enroller:
 
 async def _enrol_worker(around: Surroundings, enroller: Enroller, number: int, code: Code, at: datetime) -> Worker:
     name = f"{around.seed}/{number}"
-    luck = Luck(f"{name}/luck", around.rates)
-    enrolled = await enroller.enrol(code, again=luck.strikes("enrolment_answer_lost"))
+    luck = Luck(f"{name}/luck", around.odds, around.struck)
+    enrolled, install = await enroller.enrol(code, again=luck.strikes("enrolment_answer_lost"))
     rng = Random(f"{name}/nature")
     habit = Habit("msgpack" if number % 2 else "json", _CODINGS[number % 3])
-    link = Link(around.net, luck, habit, _pair(enrolled), around.tally)
+    link = Link(around.net, luck, habit, Credentials.of(enrolled, install), around.tally)
     registry = await _surroundings_of(link, packaged().version)
-    device = Device.enrolled(enrolled.device, enrolled.user, packaged().version, registry.version, enrolled.epoch, _APP)
+    device = _device(enrolled, registry.version)
     nature = Nature(
         rng=Random(f"{name}/{enrolled.device}"),
         set_form=habit.form,
         max_sets=rng.choice((1, 2, 2, 3, 5)),
         page=rng.choice((None, None, None, None, 40_000)),
     )
-    phone = Phone(device, enrolled.device, link, luck, PhoneClock(rng, at), nature, around.ledger)
+    clock = PhoneClock(rng, at)
+    if luck.strikes("clock_wrong"):
+        clock.go_wrong(luck.dice("clock_wrong"))
+    phone = Phone(device, enrolled.device, link, luck, clock, nature, around.ledger)
     grids = [Grid(grid.code, grid.outline) for grid in registry.grids]
     if not grids:
         raise SimulationError(f"用户 {enrolled.user} 没有网格", f"the user {enrolled.user} has no grid to work in")
-    return Worker(number, phone, grids, PART_TIME in enrolled.roles, f"{name}/work", enrolled.user)
+    return Worker(number, phone, grids, PART_TIME in enrolled.roles, f"{name}/work", enrolled.user, around.marks)
 
 
 async def _surroundings_of(link: Link, version: str) -> RegistryView:
@@ -163,8 +182,10 @@ async def _surroundings_of(link: Link, version: str) -> RegistryView:
     return msgspec.json.decode(await link.get("/v1/registry"), type=RegistryView)
 
 
-def _pair(enrolled: Enrolled) -> TokenPair:
-    return TokenPair(enrolled.access, enrolled.access_expires_in, enrolled.refresh)
+def _device(enrolled: Enrolled, registry: int) -> Device:
+    return Device.enrolled(
+        enrolled.device, enrolled.user, packaged().version, registry, enrolled.epoch, _APP, enrolled.ticket
+    )
 
 
 def _too_many(count: int) -> Sequence[Code]:

@@ -50,6 +50,9 @@ class Truth(Struct):
     """Everything that the ledger is held against.
 
     `quarantine`: changes (device, no, index; index -1: the whole set) whose bytes are kept, with how many rows say so.
+    `void`: sets that are on record as void. `unreadable`: sets whose kept bytes, which nobody can read, have this hash.
+    `refused`: sets that are kept beside others of their number, with their hash; `alone`: items with an open conflict
+    about a duplicate that no other live item is. Neither is seen by those who look through phones.
     `strangers`: items of the run's workers that are not in the ledger. `extra_sets`: sets that no phone wrote.
     `as_written`: the revisions hold what was written, for what merging made of it could not be seen.
     """
@@ -58,6 +61,10 @@ class Truth(Struct):
     revisions: defaultdict[UUID, list[Revision]] = field(default_factory=lambda: defaultdict(list))
     conflicts: defaultdict[UUID, list[Held]] = field(default_factory=lambda: defaultdict(list))
     quarantine: defaultdict[tuple[UUID, int, int], int] = field(default_factory=lambda: defaultdict(int))
+    void: set[tuple[UUID, int]] = field(default_factory=set)
+    unreadable: dict[tuple[UUID, int], str] = field(default_factory=dict)
+    refused: set[tuple[UUID, int, str]] = field(default_factory=set)
+    alone: list[UUID] = field(default_factory=list)
     strangers: list[UUID] = field(default_factory=list)
     extra_sets: list[tuple[UUID, int]] = field(default_factory=list)
     as_written: bool = False

@@ -56,7 +56,7 @@ class PullInspector:
         users = dict.fromkeys(worker.user for worker in doubtful)
         fresh = self._fresh
         fresh |= await pull_scopes(self._net, self._demo, users, workers[0].phone.clock.clock())
-        receipts = {worker.phone.device_id: worker.phone.receipts() for worker in workers}
+        receipts = {device: by_no for worker in workers for device, by_no in worker.phone.receipts().items()}
         devices = {worker.phone.device_id: worker.user for worker in workers}
         return truth_of(self._ledger, receipts, fresh.values(), self._known), holdings_of(devices, fresh)
 

@@ -43,11 +43,12 @@ class ObjectTooLarge(Exception):
 
 
 class StoredObject(NamedTuple):
-    """An object as a listing shows it; `size` in bytes, `modified` in UTC."""
+    """An object as a listing shows it; `size` in bytes, `modified` in UTC, `etag` what the store calls its content."""
 
     key: str
     size: int
     modified: datetime
+    etag: str = ""
 
 
 class ObjectStore:
@@ -122,6 +123,10 @@ class ObjectStore:
         """At most `limit` objects whose key begins with `prefix` and that were last written before `moment`."""
         return await self._run(partial(self._older_than, prefix, moment, limit))
 
+    async def each(self, take: Callable[[StoredObject], None]) -> None:
+        """Hand every object to `take`, which is called in another thread, one after the other."""
+        await self._run(partial(self._each, take))
+
     def close(self) -> None:
         """Let go of the threads; calls that wait for one are given up."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -165,6 +170,11 @@ class ObjectStore:
                 if len(found) == limit:
                     break
         return found
+
+    def _each(self, take: Callable[[StoredObject], None]) -> None:
+        for entry in self._inner.list_objects(bucket_name=self._bucket, recursive=True):
+            if entry.object_name and entry.last_modified:
+                take(StoredObject(entry.object_name, entry.size or 0, entry.last_modified, entry.etag or ""))
 
     async def _run(self, call: Callable[[], T]) -> T:
         try:

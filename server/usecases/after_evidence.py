@@ -16,10 +16,13 @@ from sync.review import evidence_changed as after_photos
 
 
 async def evidence_changed(tx: Transaction, services: Services, item_ids: Sequence[UUID]) -> None:
-    """Move on the items whose photos changed their state; the caller holds their locks and moves their entries."""
+    """Move on the items whose photos changed their state; the caller holds their locks and moves their entries.
+
+    What has no grid, or lost it again, stands still until it has one.
+    """
     now = datetime.now(UTC)
     standings = await lock_standings(tx, services, item_ids)
-    moves = [_moved(services, one, now) for one in standings.values() if one.review is not None]
+    moves = [_moved(services, one, now) for one in standings.values() if one.review is not None and one.item.grid_id]
     await store_moves(tx, services, moves, now)
 
 

@@ -26,11 +26,13 @@ from schemas.offices import (
     OrganisationView,
     RequestView,
 )
-from server.db import cases, evidence, items, reading
+from server.db import cases, evidence, items, places, reading
 from server.db.cases import CaseFilter
 from server.db.database import Connection, Row, Transaction
+from server.db.evidence import PhotoLink
 from server.errors import Problem
 from server.services import Services
+from server.usecases.desk_acts import record_desk_acts
 from server.usecases.feeding import touch_items
 from server.usecases.paging import QueuePlace, from_cursor, to_cursor
 from server.usecases.reading import case_step_view, grants_of, readable
@@ -40,16 +42,17 @@ from server.usecases.standings import (
     Moved,
     Standing,
     case_step,
-    divisions_above,
     find_standings,
+    ladders_above,
     store_moves,
 )
 from sync.access import OFFICE_TIERS, Assignment, Organisation, department_of, division_prefix
-from sync.case_state import CaseState, Given, overdue, route
+from sync.case_state import CaseState, Given, overdue
 from sync.case_table import ANSWERS, TRANSITIONS
 from sync.cases import transition
 from sync.duties import Actor, case_actor
 from sync.refusal import Refusal
+from sync.routing import nearest
 
 _NOT_OPEN = ("forbidden", "late_transition")
 _LONGEST_EXTENSION = timedelta(days=5 * 366)
@@ -185,10 +188,10 @@ def _request(case: CaseState) -> RequestView | None:
 
 async def organisations(services: Services, caller: Caller, department: str | None) -> list[OrganisationView]:
     """The offices in the caller's area and above it, which a desk there may choose from."""
-    places = {held.division for held in caller.assignments if held.division}
-    above = sorted({one for place in places for one in divisions_above(place)})
-    prefixes = sorted(division_prefix(place) for place in places)
+    divisions = sorted({held.division for held in caller.assignments if held.division})
+    prefixes = [division_prefix(division) for division in divisions]
     async with services.database.read() as connection:
+        above = sorted(await places.tree_above(connection, divisions))
         rows = await cases.organisations_of_area(connection, department, above, prefixes)
     return [OrganisationView(**dict(row)) for row in rows]
 
@@ -214,17 +217,24 @@ async def _act(
     await _check_visible(tx.connection, services, caller, item_id)
     await _link_photos(tx, item_id, action)
     (standing,) = await find_standings(tx.connection, services, [item_id])
-    after = await _taken(tx, services, caller, standing, action, now)
-    step = _step(after, standing, caller, action, now)
-    await store_moves(tx, services, [Moved(standing, after, (), [step])], now)
-    detail = await _detail(tx.connection, services, caller, after, now)
+    organisation = await _organisation(tx.connection, services, standing, action)
+    move = carried_out(services, caller, standing, action, organisation, now)
+    await store_moves(tx, services, [move], now)
+    await record_desk_acts(tx, caller, [move])
+    detail = await _detail(tx.connection, services, caller, move.after, now)
     await touch_items(tx, [item_id])
     return detail
 
 
-async def _taken(
-    tx: Transaction, services: Services, caller: Caller, standing: Standing, action: CaseAction, now: datetime
-) -> Standing:
+def carried_out(
+    services: Services,
+    caller: Caller,
+    standing: Standing,
+    action: CaseAction,
+    organisation: Organisation | None,
+    now: datetime,
+) -> Moved:
+    """The standing after an action; `organisation`: the office that it names. Raises Problem as `act` does."""
     if standing.case is None:
         raise Problem("not_found")
     if action.until is not None and action.until > now + _LONGEST_EXTENSION:
@@ -232,7 +242,7 @@ async def _taken(
     given = Given(
         reason=action.reason,
         note=action.note,
-        organisation=await _organisation(tx.connection, standing, action),
+        organisation=organisation,
         until=action.until,
         urgency=action.urgency,
         waiver=action.waiver,
@@ -242,28 +252,30 @@ async def _taken(
     outcome = transition(standing.case, action.action, actor, action.from_state, circumstances, given)
     if isinstance(outcome, Refusal):
         raise Problem(outcome.code, field=outcome.field, detail_zh=outcome.zh, detail_en=outcome.en)
-    return replace(standing, case=outcome)
+    after = replace(standing, case=outcome)
+    return Moved(standing, after, (), [_step(after, standing, caller, action, now)])
 
 
-async def _organisation(connection: Connection, standing: Standing, action: CaseAction) -> Organisation | None:
+async def _organisation(
+    connection: Connection, services: Services, standing: Standing, action: CaseAction
+) -> Organisation | None:
     """The office that was named, or the nearest one of a department up the tree; always one above the item's grid."""
-    divisions = divisions_above(standing.facts.grid_code)
+    department = action.department
+    if action.organisation is None and department is None:
+        return None
+    divisions = (await ladders_above(connection, services, [standing.item]))[standing.item.id]
     if action.organisation is not None:
         chosen = await cases.find_organisation(connection, action.organisation)
         return chosen if chosen and chosen.division in divisions else None
-    if action.department is None:
-        return None
-    found = await cases.organisations_above(connection, [action.department], divisions)
+    assert department is not None
+    found = await cases.organisations_above(connection, [department], divisions)
     of_tier = [one for one in found if action.tier in (None, one.tier)]
-    return route(of_tier, action.department, standing.facts.grid_code)
+    return nearest(of_tier, department, divisions)
 
 
 async def _link_photos(tx: Transaction, item_id: UUID, action: CaseAction) -> None:
     """Photos from after the work; they count once their bytes were verified."""
-    links: list[dict[str, Any]] = [
-        {"item_id": item_id, "sha256": one.sha256, "size": one.size, "role": "close"} for one in action.photos
-    ]
-    await evidence.declare_photos(tx.connection, links)
+    links = [PhotoLink(item_id, None, bytes.fromhex(one.sha256), one.size, "close") for one in action.photos]
     await evidence.link_photos(tx.connection, links)
 
 

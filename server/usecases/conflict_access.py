@@ -1,6 +1,6 @@
 """Who may see and settle which conflicts, and how a conflict is opened for him.
 
-A person sees the conflicts of the items that he may settle (`sync.resolve.settling_grants`) and no others: everything
+A person sees the conflicts of the items that he may settle (`sync.disputes.settling_grants`) and no others: everything
 else is as if it did not exist.
 """
 
@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import replace
 
 from schemas.forms import CompiledType
 from server.db import conflicts
@@ -20,26 +21,35 @@ from server.errors import Problem
 from server.services import Services
 from server.usecases.sealed_items import Vault
 from server.usecases.sessions import Caller
+from server.usecases.standing_rows import open_text
 from sync.access import Grant
+from sync.decisions import PLACING_KINDS, HeldPlace, Step
+from sync.disputes import SETTLING_ROLES, Dispute, settling_grants
 from sync.merge import Overlap
-from sync.resolve import SETTLING_ROLES, Dispute, settling_grants
+from sync.placing import UnsettledCode
 
 SHORTEST_PREFIX = 6
 _DIGITS = re.compile(rf"[0-9A-Fa-f]{{{SHORTEST_PREFIX},32}}")
 
 
 class Opened(Struct, frozen=True):
-    """A conflict's row, its item's key and form, and what both sides say, unsealed."""
+    """A conflict's row, its item's key and form, and what both sides say, unsealed.
+
+    `claim`: of a held item the code that it is about, or where it belongs. `step`: of a case, with its note.
+    """
 
     row: Row
     secret: bytes
     compiled: CompiledType
     overlaps: dict[str, Overlap]
+    claim: UnsettledCode | HeldPlace | None
+    step: Step | None
 
     @property
     def dispute(self) -> Dispute:
         """The conflict as the core sees it."""
-        return Dispute(self.row["id"], self.row["kind"], self.overlaps)
+        row = self.row
+        return Dispute(row["id"], row["kind"], self.overlaps, self.claim, row["op"], self.step)
 
 
 def grants_of(services: Services, actor: Caller) -> Sequence[Grant]:
@@ -83,4 +93,17 @@ def open_conflict(services: Services, vault: Vault, row: Row) -> Opened:
     """Unseal the values of a conflict that was found within the reader's grants."""
     secret = vault.keyring.open_key(row["item_id"].bytes, row["wrapped"])
     overlaps = vault.open_overlaps(row, row["item_id"], secret)
-    return Opened(row, secret, services.catalogue.types[row["type"]], overlaps)
+    return Opened(row, secret, services.catalogue.types[row["type"]], overlaps, _claim(row), _step(row, secret))
+
+
+def _claim(row: Row) -> UnsettledCode | HeldPlace | None:
+    if row["claim"] is None:
+        return None
+    return convert(row["claim"], UnsettledCode if row["kind"] in PLACING_KINDS else HeldPlace)
+
+
+def _step(row: Row, secret: bytes) -> Step | None:
+    if row["step"] is None:
+        return None
+    step = convert(row["step"], Step)
+    return replace(step, note=open_text(row["item_id"], row["note"], secret))

@@ -14,43 +14,31 @@ from uuid import UUID
 
 from msgspec import MsgspecError, Struct, json, structs
 
-from schemas.forms import CompiledType
 from server.db import audit, conflicts
 from server.db.conflicts import ConflictFilter
 from server.db.database import Connection, Row, Transaction
 from server.errors import Problem
-from server.masking import HIDDEN, mask
 from server.services import Services
+from server.usecases.claim_views import (
+    ClaimView,
+    Content,
+    Label,
+    contents,
+    in_form_order,
+    is_marked,
+    label,
+    shown,
+    view_claim,
+)
 from server.usecases.conflict_access import Opened, find_conflict, grants_of, open_conflict
+from server.usecases.conflict_kinds import Related, StepView, reason_of, related_to, view_step
 from server.usecases.reasons import checked_reason
 from server.usecases.sealed_items import Vault
 from server.usecases.sessions import Caller
+from sync.decisions import PLACING_KINDS
+from sync.disputes import Take
 from sync.items import Fields
-from sync.merge import Overlap, fields_at
-
-KIND_WORDS: dict[str, tuple[str, str]] = {
-    "update_update": (
-        "离线修改与他人已保存的修改落在同一栏,内容不同。",
-        "An offline edit disagrees about the same field with one that was saved before it arrived.",
-    ),
-    "update_delete": (
-        "离线修改送达时,该事项已被他人删除。",
-        "When the offline edit arrived, someone else had deleted the item.",
-    ),
-    "delete_update": (
-        "离线删除送达时,该事项已被他人修改。",
-        "When the offline deletion arrived, someone else had changed the item.",
-    ),
-}
-"""What each kind of conflict is about, zh and en."""
-
-
-class Label(Struct, frozen=True):
-    """A field by its key and its words."""
-
-    key: str
-    zh: str
-    en: str
+from sync.merge import fields_at
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -107,17 +95,22 @@ class Sides(Struct, frozen=True, kw_only=True):
 
 
 class Settled(Struct, frozen=True):
-    """How a conflict was settled, and as which version of the item."""
+    """How a conflict was settled, and as which version of the item; by nobody where an edit told the grid."""
 
-    by: str
+    by: str | None
     at: datetime
     take: str
     version: int
-    reason: str
+    reason: str | None
 
 
 class Detail(Struct, frozen=True, kw_only=True):
-    """Everything that is needed to settle a conflict."""
+    """Everything that is needed to settle a conflict; `claim` where it is about the code of a grid.
+
+    `op`: what is parked. `base_unknown`: nobody knows what its author saw, so that there are no values of a base.
+    `content`: what an item says that is held itself. `related`: see `Related`. `together`: how many other conflicts
+    are settled with it. `linked_from`: the item that its author wrote of, which was linked with this one.
+    """
 
     conflict: Line
     reason_zh: str
@@ -129,6 +122,25 @@ class Detail(Struct, frozen=True, kw_only=True):
     server: Written
     incoming: Written
     settled: Settled | None
+    op: str
+    base_unknown: bool
+    related: Related
+    together: int
+    claim: ClaimView | None = None
+    content: list[Content] = []
+    step: StepView | None = None
+    linked_from: UUID | None = None
+
+
+def takes_of(detail: Detail) -> tuple[Take, ...]:
+    """What may be taken of an open conflict."""
+    if detail.claim is not None:
+        return ("grid",)
+    whole = detail.step is not None or detail.op == "delete" or detail.together
+    mergeable = not whole and detail.conflict.kind not in ("delete_update", "duplicate", "group")
+    if detail.conflict.kind == "duplicate" and not detail.together:
+        return ("server", "incoming", "link")
+    return ("server", "incoming", "merge") if mergeable else ("server", "incoming")
 
 
 async def list_conflicts(
@@ -149,7 +161,7 @@ async def show_conflict(services: Services, actor: Caller, ids: tuple[UUID, UUID
     grants = grants_of(services, actor)
     async with services.database.read() as connection:
         row = await find_conflict(connection, grants, ids)
-        return await _detail(connection, services, row, reveal=False)
+        return await _detail(connection, services, actor, row, reveal=False)
 
 
 async def reveal_conflict(services: Services, actor: Caller, ids: tuple[UUID, UUID], reason: str) -> Detail:
@@ -162,29 +174,39 @@ async def reveal_conflict(services: Services, actor: Caller, ids: tuple[UUID, UU
         detail = {"item": str(row["item_id"]), "fields": row["fields"]}
         subject = ("conflict", str(row["id"]))
         await audit.record(tx.connection, actor.user_id, "conflict.reveal", *subject, told, detail, actor.request_id)
-        return await _detail(tx.connection, services, row, reveal=True)
+        return await _detail(tx.connection, services, actor, row, reveal=True)
 
     return await services.database.write(read)
 
 
-async def _detail(connection: Connection, services: Services, row: Row, *, reveal: bool) -> Detail:
+async def _detail(connection: Connection, services: Services, actor: Caller, row: Row, *, reveal: bool) -> Detail:
     vault = Vault(services.keyring, services.catalogue)
     opened = open_conflict(services, vault, row)
     history = await conflicts.history_of_item(connection, row["item_id"])
     past = [vault.open_past(one, opened.secret) for one in history]
     now = fields_at(past, row["item_version"])
-    reason_zh, reason_en = KIND_WORDS[row["kind"]]
+    reason_zh, reason_en = reason_of(row["kind"], row["op"])
+    is_code = row["kind"] in PLACING_KINDS
+    group = await conflicts.group_of_conflict(connection, row["group_id"] or row["id"])
     return Detail(
         conflict=_line(services, row),
         reason_zh=reason_zh,
         reason_en=reason_en,
         item_version=row["item_version"],
         item_deleted=row["deleted"],
-        fields=[_sides(opened, key, now, reveal) for key in _in_form_order(opened.compiled, opened.overlaps)],
+        fields=[_sides(opened, key, now, reveal) for key in in_form_order(opened.compiled, opened.overlaps)],
         base=next((_written(one) for one in history if one["version"] == row["base_version"]), None),
         server=_written(_server_side(row, history)),
         incoming=Written(row["author_name"], row["device_name"], row["captured_at"]),
         settled=_settled(row),
+        op=row["op"],
+        base_unknown=row["base_unknown"],
+        related=await related_to(connection, services, actor, row),
+        together=sum(one["state"] == row["state"] for one in group) - 1,
+        claim=await view_claim(connection, services, opened, now, reveal=reveal) if is_code else None,
+        content=contents(opened.compiled, now, reveal=reveal) if opened.dispute.holds_item and not is_code else [],
+        step=await view_step(connection, opened, reveal=reveal),
+        linked_from=row["linked_from"],
     )
 
 
@@ -199,7 +221,7 @@ def _line(services: Services, row: Row) -> Line:
         type_zh=compiled.type.name_zh,
         type_en=compiled.type.name_en,
         grid=row["grid_code"],
-        fields=[label(compiled, key) for key in _in_form_order(compiled, row["fields"])],
+        fields=[label(compiled, key) for key in in_form_order(compiled, row["fields"])],
         author=row["author_name"],
         device=row["device_name"],
         captured_at=row["captured_at"],
@@ -207,37 +229,21 @@ def _line(services: Services, row: Row) -> Line:
     )
 
 
-def label(compiled: CompiledType, key: str) -> Label:
-    """A field's words; one that the form no longer has is called by its key."""
-    field = compiled.fields.get(key)
-    return Label(key, field.label_zh, field.label_en) if field else Label(key, key, key)
-
-
-def _in_form_order(compiled: CompiledType, keys: Sequence[str] | dict[str, Overlap]) -> list[str]:
-    known = [key for key in compiled.fields if key in keys]
-    return known + sorted(set(keys) - set(known))
-
-
 def _sides(opened: Opened, key: str, now: Fields, reveal: bool) -> Sides:
     overlap, server = opened.overlaps[key], now.get(key)
-    field, named = opened.compiled.fields.get(key), label(opened.compiled, key)
-
-    def shown(value: Any) -> Any:
-        if reveal:
-            return value
-        return mask(field, value) if field else HIDDEN
+    named = label(opened.compiled, key)
 
     return Sides(
         key=key,
         zh=named.zh,
         en=named.en,
-        base=shown(overlap.base),
-        server=shown(server),
-        incoming=shown(overlap.incoming),
+        base=shown(opened.compiled, key, overlap.base, reveal=reveal),
+        server=shown(opened.compiled, key, server, reveal=reveal),
+        incoming=shown(opened.compiled, key, overlap.incoming, reveal=reveal),
         server_changed=server != overlap.base,
         incoming_changed=overlap.incoming != overlap.base,
         moved_on=opened.row["state"] == "open" and opened.row["kind"] != "update_delete" and server != overlap.server,
-        masked=not reveal and (field is None or key in opened.compiled.marked),
+        masked=not reveal and is_marked(opened.compiled, key),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from schemas.evidence import DeclaredPhoto, PhotoAddress, PhotoRef, UploadedAnswer, UploadedPhoto, WayIn
-from server.db import audit, evidence
+from server.db import audit, erasure, evidence
 from server.db.database import Row, Transaction
 from server.errors import CATALOGUE, Problem
 from server.metrics import EVIDENCE
@@ -61,13 +61,15 @@ async def _grant(
     await evidence.declare_photos(tx.connection, rows)
     await evidence.lock_items_of_photos(tx.connection, rows)
     found = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}
-    missing = [row for row in rows if found[_key(row)] not in ("stored", "verified")]
+    erased = await erasure.erased_among_photos(tx.connection, list(found))
+    missing = [row for row in rows if found[_key(row)] not in ("stored", "verified") and _key(row) not in erased]
     ways = await _ways_in(tx, services, caller, missing)
     await move_photos(tx, services, [Change(*key, found[key], "uploading") for key in ways])
-    return {
+    declared = {
         key: DeclaredPhoto(key[0].hex(), key[1], "uploading" if key in ways else state, ways.get(key))
         for key, state in found.items()
     }
+    return declared | {key: _refused(*key, "item_erased") for key in erased}
 
 
 async def _ways_in(
@@ -261,8 +263,11 @@ def _uploaded(upload: Row, states: dict[_Key, State], code: str | None) -> Uploa
 
 
 def _impossible(photo: PhotoRef) -> DeclaredPhoto:
-    code = "photo_too_large"
-    return DeclaredPhoto(photo.sha256, photo.size, "refused", None, code, *_words(code))
+    return _refused(*_key(photo), "photo_too_large")
+
+
+def _refused(sha256: bytes, size: int, code: str) -> DeclaredPhoto:
+    return DeclaredPhoto(sha256.hex(), size, "refused", None, code, *_words(code))
 
 
 def _words(code: str | None) -> tuple[str | None, str | None]:

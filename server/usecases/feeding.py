@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from server.db import feed
 from server.db.database import Row, Transaction
+from server.db.feed import FirstEntry
 from server.usecases.sealed_items import head
 from sync.feed import entry_hash, signed64
 from sync.items import ItemState, stream_keys
@@ -43,12 +45,42 @@ def writes_for_notices(rows: Iterable[Row]) -> list[FeedWrite]:
     return [FeedWrite(f"own/{row['user_id']}", row["id"], row["kind"], row["open"], row["version"]) for row in rows]
 
 
-async def write_feed(tx: Transaction, writes: Sequence[FeedWrite]) -> None:
-    """Lock the streams (last of all locks, in one order) and hand out positions."""
-    if not writes:
+async def write_feed(tx: Transaction, writes: Sequence[FeedWrite], new: Sequence[ItemState] = ()) -> None:
+    """Lock the streams (last of all locks, in one order) and hand out positions.
+
+    `new`: items that no stream ever held, and that `writes` do not name.
+    """
+    first = [(key, item) for item in sorted(new, key=_order) for key in stream_keys(item)]
+    if not writes and not first:
         return
-    ids = await feed.lock_streams(tx.connection, sorted({write.stream for write in writes}))
-    await feed.write(tx.connection, [_row(write, ids[write.stream]) for write in writes])
+    keys = {write.stream for write in writes}.union(key for key, _ in first)
+    ids = await feed.lock_streams(tx.connection, sorted(keys))
+    tx.moved.update(ids)
+    if first:
+        await feed.begin(tx.connection, _first_entries(first, ids))
+    if writes:
+        await feed.write(tx.connection, [feed_row(write, ids[write.stream]) for write in writes])
+
+
+def _order(item: ItemState) -> int:
+    """As the database orders ids, told by whole numbers, which are compared faster."""
+    return item.id.int
+
+
+def _first_entries(first: Sequence[tuple[str, ItemState]], ids: Mapping[str, int]) -> Iterator[FirstEntry]:
+    places: Counter[str] = Counter()
+    for key, item in first:
+        places[key] += 1
+        hashed = entry_hash(item.id, item.version, item.rev, item.touch)
+        yield FirstEntry(
+            stream_id=ids[key],
+            object_id=item.id,
+            place=places[key],
+            version=item.version,
+            rev=signed64(item.rev),
+            touch=item.touch,
+            hash=signed64(hashed),
+        )
 
 
 async def touch_items(tx: Transaction, item_ids: Iterable[UUID], also: Sequence[FeedWrite] = ()) -> None:
@@ -63,7 +95,8 @@ async def touch_items(tx: Transaction, item_ids: Iterable[UUID], also: Sequence[
     await write_feed(tx, [*(write for item in items for write in writes_for_item(None, item)), *also])
 
 
-def _row(write: FeedWrite, stream_id: int) -> dict[str, Any]:
+def feed_row(write: FeedWrite, stream_id: int) -> dict[str, Any]:
+    """An entry as its row, without its position; what is absent adds nothing to the stream's digest."""
     hashed = entry_hash(write.object_id, write.version, write.rev, write.touch) if write.present else 0
     row = msgspec.structs.asdict(write)
     del row["stream"]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, convert
+from msgspec import Struct
 
 from schemas.accounts import GridView
 from schemas.evidence import PhotoAddress
@@ -21,6 +21,7 @@ from server.usecases.bodies import item_bodies
 from server.usecases.evidence import photo_name, sign_addresses
 from server.usecases.reading import item_view, readable
 from server.usecases.reasons import checked_reason
+from server.usecases.registry import view_of
 from server.usecases.sessions import Caller
 from server.usecases.standings import Standing, lock_standings
 from sync.feed import to_hex
@@ -32,7 +33,7 @@ async def grid_view(services: Services, grid_id: UUID) -> GridView | None:
     """A current grid with its community and outline; None once it is no longer current."""
     async with services.database.read() as connection:
         rows = await registry.grids_of_area(connection, [grid_id], [])
-    return convert(rows[0], GridView) if rows else None
+    return view_of(rows[0]) if rows else None
 
 
 async def revealed_item(services: Services, caller: Caller, item_id: UUID, reason: str | None) -> ItemView:

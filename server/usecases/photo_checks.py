@@ -112,7 +112,8 @@ async def _examine(services: Services, upload: Row) -> Photo:
 async def _verify(tx: Transaction, services: Services, upload: Row, photo: Photo) -> Sequence[str]:
     """Settle the photo for good and close every way in: none is given or used again after this."""
     before = await _lock(tx, upload)
-    if before == "verified":
+    if before == "verified" or not await evidence.upload_lives(tx.connection, upload["id"]):
+        # Closed while its bytes were read: the last item that held the photo was erased, and its bytes are to go.
         return ()
     sha256, size = upload["sha256"], upload["size"]
     await evidence.set_photo_verified(

@@ -2,46 +2,57 @@
 
     lock the device's counter -> replay | decode -> load under locks -> decide (pure) -> store -> receipt
 
-The receipt, the effects and the counter commit together. Whatever cannot be applied is kept.
+The receipt, the effects and the counter commit together. Whatever cannot be applied is kept, but for what is about an
+erased item: of that no byte that could be read is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from traceback import extract_tb
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import asyncpg
-import msgspec
 import structlog
 from msgspec import Struct
 
-from schemas.wire import Change, ChangeSet, Clock, Receipt
-from server.db import push
+from schemas.wire import Change, ChangeSet, Clock, Receipt, Void
+from server.db import audit, push
 from server.db.database import Transaction
 from server.errors import CATALOGUE, Problem
 from server.metrics import CHANGE_SETS, CHANGES, RECEIPTS_REPLAYED
-from server.sealing import seal
 from server.services import Services
+from server.usecases.decided_set import DecidedSet
 from server.usecases.loading import load_context
-from server.usecases.storing import DecidedSet, store_decisions
+from server.usecases.raw_sets import keepable, sealed_set
+from server.usecases.receipts import whole
+from server.usecases.storing import store_decisions
 from sync.clocks import estimate_capture
 from sync.decide import decide_set
 from sync.framing import Unreadable, decode_change, decode_set, set_form, set_hash
+from sync.upcasting import upcast, version_refusal
 
 log = structlog.get_logger()
 
 _TRANSIENT = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # The driver's word for a connection that died between two of its messages.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     OSError,
 )
+
+
+class EpochOver(Exception):
+    """The epoch that the set was to be decided in ended meanwhile: the next exchange tells the device."""
 
 
 class Arrival(Struct, frozen=True):
@@ -81,6 +92,8 @@ async def push_set(services: Services, arrival: Arrival) -> Receipt | None:
         return await services.database.write(lambda tx: _push(tx, services, arrival))
     except _TRANSIENT as error:
         raise Problem("not_ready", retry_after=5) from error
+    except EpochOver:
+        raise Problem("not_ready", retry_after=1) from None
     except Exception as error:
         # The message of an unexpected error may quote a value; its type and place are enough to find it.
         log.error("change_set_failed", no=arrival.no, error=type(error).__name__, where=_where(error))
@@ -90,7 +103,10 @@ async def push_set(services: Services, arrival: Arrival) -> Receipt | None:
 async def _push(
     tx: Transaction, services: Services, arrival: Arrival, undecidable: str | None = None
 ) -> Receipt | None:
-    last_no = await push.lock_counter(tx.connection, arrival.device_id, arrival.epoch)
+    locked = await push.lock_counter(tx.connection, arrival.device_id, arrival.epoch)
+    if locked is None:
+        raise EpochOver
+    last_no, holder = locked
     if arrival.no > last_no + 1:
         return None
     if arrival.no <= last_no:
@@ -101,7 +117,8 @@ async def _push(
         change_set = _read(services, arrival)
     except Unreadable as unreadable:
         return await _keep_whole(tx, services, arrival, "rejected", unreadable.code)
-    holder = await push.device_holder(tx.connection, arrival.device_id)
+    if change_set.void is not None:
+        return await _keep_void(tx, services, arrival, change_set.void, holder)
     if (code := _whole_refusal(services, change_set, holder)) is not None:
         return await _keep_whole(tx, services, arrival, "quarantined", code)
     return await _decide(tx, services, arrival, change_set, holder)
@@ -119,30 +136,38 @@ def _read(services: Services, arrival: Arrival) -> ChangeSet:
 
 
 def _whole_refusal(services: Services, change_set: ChangeSet, holder: push.Holder) -> str | None:
-    """Why a readable set is kept and not applied."""
+    """Why a readable set is kept and not applied.
+
+    That its holder has left is no reason: each change is judged by what he was assigned to when he wrote it.
+    """
     if holder.revoked:
         return "device_revoked"
     if change_set.author != holder.user_id:
         return "author_not_holder"
-    if change_set.catalogue != services.catalogue.version:
-        return "catalogue_unknown"
-    return None
+    return version_refusal(change_set.catalogue, services.catalogue)
 
 
 async def _decide(
     tx: Transaction, services: Services, arrival: Arrival, change_set: ChangeSet, holder: push.Holder
 ) -> Receipt:
-    changes = _changes(arrival, change_set, holder.drained_at)
+    changes = _changes(services, arrival, change_set, holder.drained_at)
+    # What is asked only since its version may be missing from it; all else is decided as for anybody today.
+    written = replace(services, catalogue=services.catalogue.as_written(change_set.catalogue))
     loaded = await load_context(
         tx,
-        services,
+        written,
         author_id=change_set.author,
+        assignments=holder.assignments,
         device_id=arrival.device_id,
         set_name=f"{arrival.epoch}/{arrival.no}",
+        written_registry=change_set.registry,
         now=arrival.at,
         changes=[one[0] for one in changes if not isinstance(one, str)],
     )
-    decisions = decide_set(changes, loaded.context)
+    decisions = decide_set(changes, loaded.context, atomic=change_set.atomic)
+    raw = arrival.raw
+    if loaded.context.erased or any(isinstance(one, str) for one in changes):
+        raw = await keepable(tx.connection, raw, {place for place, one in enumerate(decisions) if one.held})
     decided = DecidedSet(
         device_id=arrival.device_id,
         author_id=change_set.author,
@@ -155,12 +180,14 @@ async def _decide(
     )
     outcomes = await store_decisions(tx, services, loaded, decided)
     receipt = Receipt(arrival.no, set_hash(arrival.raw), "decided", outcomes)
-    await _keep(tx, services, arrival, receipt)
+    await _keep(tx, services, arrival, receipt, raw)
     return receipt
 
 
-def _changes(arrival: Arrival, change_set: ChangeSet, drained_at: datetime) -> list[tuple[Change, datetime] | str]:
-    """The changes with their estimated capture times; what cannot be decoded as its error code."""
+def _changes(
+    services: Services, arrival: Arrival, change_set: ChangeSet, drained_at: datetime
+) -> list[tuple[Change, datetime] | str]:
+    """The changes in today's words with their estimated capture times; what cannot be decoded as its error code."""
     form = set_form(arrival.raw)
     changes: list[tuple[Change, datetime] | str] = []
     for raw in change_set.changes:
@@ -170,19 +197,22 @@ def _changes(arrival: Arrival, change_set: ChangeSet, drained_at: datetime) -> l
             changes.append(unreadable.code)
         else:
             captured_at = estimate_capture(change.capture, arrival.clock, arrival.at, drained_at)
-            changes.append((change, captured_at))
+            changes.append((upcast(change, change_set.catalogue, services.catalogue), captured_at))
     return changes
 
 
 async def _replay(tx: Transaction, services: Services, arrival: Arrival) -> Receipt:
     """A number that was decided before: the same bytes get the same receipt, other bytes are kept beside it."""
-    stored = await push.stored_set(tx.connection, arrival.device_id, arrival.epoch, arrival.no)
+    stored = await push.stored_set(tx.connection, arrival.device_id, arrival.no)
     assert stored is not None
     if stored["hash"].hex() == set_hash(arrival.raw):
         RECEIPTS_REPLAYED.inc()
-        return msgspec.convert(stored["receipt"], Receipt)
-    await push.insert_forked_set(tx.connection, _sealed(services, arrival))
-    await push.insert_quarantine(tx.connection, [_held(arrival, "forked", "set_forked")])
+        return whole(stored, arrival.no)
+    raw = await keepable(tx.connection, arrival.raw)
+    # Also where nothing may be kept of it: by this row the phone proves that it is a copy.
+    await push.insert_forked_set(tx.connection, _sealed(services, arrival, raw))
+    if raw is not None:
+        await push.insert_quarantine(tx.connection, [_held(arrival, "forked", "set_forked")])
     return _undecided(arrival, "forked", "set_forked")
 
 
@@ -190,37 +220,44 @@ async def _keep_whole(
     tx: Transaction, services: Services, arrival: Arrival, status: Literal["rejected", "quarantined"], code: str
 ) -> Receipt:
     """Keep a set that is not decided change by change, and advance, so that it blocks nothing after it."""
-    await push.insert_quarantine(tx.connection, [_held(arrival, status, code)])
+    raw = await keepable(tx.connection, arrival.raw)
+    if raw is not None:
+        await push.insert_quarantine(tx.connection, [_held(arrival, status, code)])
     receipt = _undecided(arrival, status, code)
-    await _keep(tx, services, arrival, receipt)
+    await _keep(tx, services, arrival, receipt, raw)
     return receipt
 
 
-async def _keep(tx: Transaction, services: Services, arrival: Arrival, receipt: Receipt) -> None:
-    row = _sealed(services, arrival) | {"size": len(arrival.raw), "receipt": receipt}
-    await push.insert_change_set(tx.connection, row)
-    await push.advance_counter(tx.connection, arrival.device_id, arrival.epoch, arrival.no)
+async def _keep_void(tx: Transaction, services: Services, arrival: Arrival, why: Void, holder: push.Holder) -> Receipt:
+    """A number whose changes nobody has: used up, with nothing applied, and on record so that somebody may ask."""
+    detail = {"no": arrival.no, "epoch": arrival.epoch, "why": why}
+    await audit.record(tx.connection, holder.user_id, "change_set.void", "device", str(arrival.device_id), None, detail)
+    receipt = _undecided(arrival, "void", f"set_void_{why}")
+    await _keep(tx, services, arrival, receipt, arrival.raw)
+    return receipt
+
+
+async def _keep(tx: Transaction, services: Services, arrival: Arrival, receipt: Receipt, raw: bytes | None) -> None:
+    row = _sealed(services, arrival, raw) | {"size": len(arrival.raw), "receipt": receipt}
+    await push.keep_change_set(tx.connection, row)
 
     async def count() -> None:
         CHANGE_SETS.labels(receipt.status).inc()
-        for outcome in receipt.outcomes:
-            CHANGES.labels(outcome.outcome).inc()
+        for outcome, times in Counter(one.outcome for one in receipt.outcomes).items():
+            CHANGES.labels(outcome).inc(times)
 
     tx.after_commit(count)
 
 
-def _sealed(services: Services, arrival: Arrival) -> dict[str, Any]:
-    """The bytes as they came, under a key of their own."""
-    owner = arrival.name.encode()
-    key = services.keyring.new_key(owner)
+def _sealed(services: Services, arrival: Arrival, raw: bytes | None) -> dict[str, Any]:
+    """The bytes as they came, or what may be kept of them, under a key of their own."""
     return {
         "device_id": arrival.device_id,
         "epoch": arrival.epoch,
         "no": arrival.no,
         "hash": bytes.fromhex(set_hash(arrival.raw)),
-        "sealed": seal(key.secret, owner, arrival.raw),
-        "wrapped": key.wrapped,
         "received_at": arrival.at,
+        **sealed_set(services.keyring, arrival.name, raw),
     }
 
 
@@ -236,7 +273,7 @@ def _held(arrival: Arrival, outcome: str, code: str) -> dict[str, Any]:
     }
 
 
-def _undecided(arrival: Arrival, status: Literal["rejected", "quarantined", "forked"], code: str) -> Receipt:
+def _undecided(arrival: Arrival, status: Literal["rejected", "quarantined", "void", "forked"], code: str) -> Receipt:
     words = CATALOGUE[code]
     return Receipt(arrival.no, set_hash(arrival.raw), status, [], code, words.zh, words.en)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from schemas.offices import (
     CaseStepView,
     ItemsPage,
@@ -20,6 +22,7 @@ from server.db import audit, evidence, reading
 from server.db.database import Connection, Row, Transaction
 from server.db.reading import ItemFilter
 from server.errors import Problem
+from server.masking import mask_all
 from server.sealing import unseal_values
 from server.services import Services
 from server.usecases.bodies import item_bodies
@@ -56,10 +59,11 @@ async def list_items(
             connection, grants_of(services, caller), narrowed, place.item_id if place else None, limit + 1
         )
     last = ListPlace(rows[limit - 1]["id"]) if len(rows) > limit else None
-    return ItemsPage([_summary(row) for row in rows[:limit]], to_cursor(last))
+    return ItemsPage([summary_of(row) for row in rows[:limit]], to_cursor(last))
 
 
-def _summary(row: Row) -> ItemSummary:
+def summary_of(row: Row) -> ItemSummary:
+    """An item in a list, from a row of `list_items` or `search_items`."""
     return ItemSummary(
         id=row["id"],
         type=row["type"],
@@ -82,6 +86,18 @@ async def item_view(services: Services, caller: Caller, item_id: UUID) -> ItemVi
     Where it shows personal values the reading is written to the audit trail.
     """
     return await services.database.write(lambda tx: _item_view(tx, services, caller, item_id))
+
+
+async def masked_item(services: Services, caller: Caller, item_id: UUID) -> ItemView:
+    """The same with its marked values masked, in its history too."""
+    return _masked(services, await item_view(services, caller, item_id))
+
+
+def _masked(services: Services, view: ItemView) -> ItemView:
+    compiled = services.catalogue.types[view.item.type]
+    item = replace(view.item, fields=mask_all(compiled, view.item.fields))
+    history = [replace(one, fields=mask_all(compiled, one.fields)) for one in view.history]
+    return replace(view, item=item, history=history)
 
 
 async def _item_view(tx: Transaction, services: Services, caller: Caller, item_id: UUID) -> ItemView:
@@ -136,6 +152,7 @@ def _revision(row: Row, item_id: UUID, secret: bytes) -> RevisionView:
         reason=row["reason"],
         captured_at=row["captured_at"],
         received_at=row["received_at"],
+        skew=row["skew"],
     )
 
 

@@ -31,9 +31,11 @@ from server.db.reading import ItemFilter
 from server.errors import CATALOGUE, ErrorKind
 from server.services import Services
 from server.usecases.bodies import item_bodies
+from server.usecases.desk_acts import record_desk_acts
 from server.usecases.feeding import touch_items, writes_for_notices
 from server.usecases.paging import QueuePlace, from_cursor, to_cursor
 from server.usecases.reading import grants_of, note_reading, photo_view, readable
+from server.usecases.returns import answerers
 from server.usecases.sessions import Caller
 from server.usecases.standing_rows import seal_text
 from server.usecases.standings import (
@@ -47,7 +49,6 @@ from server.usecases.standings import (
     store_moves,
 )
 from sync.access import OFFICE_TIERS, Assignment, division_prefix, tier_of
-from sync.case_state import CaseState
 from sync.cases import advance
 from sync.feed import from_hex, to_hex, unsigned64
 from sync.refusal import Refusal
@@ -133,11 +134,14 @@ async def _decide_all(
     tx: Transaction, services: Services, caller: Caller, decisions: Sequence[ReviewDecision], now: datetime
 ) -> list[ReviewResult]:
     bench = await _open_bench(tx, services, caller, [one.item for one in decisions], now)
+    await bench.ask(tx, {one.item for one in decisions if one.decision == "return"})
     reviewer = Reviewer(caller.user_id, caller.assignments)
     reasons = services.catalogue.source.return_reasons
 
     def outcome(standing: Standing, review: ReviewState, wish: ReviewDecision) -> ReviewState | Refusal:
-        return decide(review, _decision(wish), reviewer, standing.facts, standing.compiled.type, reasons)
+        decided = decide(review, _decision(wish), reviewer, standing.facts, standing.compiled.type, reasons)
+        returned = isinstance(decided, ReviewState) and decided.state == "returned"
+        return _nobody_answers() if returned and standing.item.id in bench.unanswered else decided
 
     results = [bench.take(one, outcome, _DONE[one.decision]) for one in decisions]
     await bench.close(tx)
@@ -192,8 +196,18 @@ class _Bench:
         self.caller = caller
         self.now = now
         self.standings = standings
+        self.unanswered: set[UUID] = set()
         self._moves: list[Moved] = []
         self._notices: list[dict[str, Any]] = []
+
+    async def ask(self, tx: Transaction, item_ids: set[UUID]) -> None:
+        """Find for these items who is to correct them if they are returned; for some there may be nobody."""
+        asked = [one for item_id, one in self.standings.items() if item_id in item_ids]
+        for item_id, answers in (await answerers(tx.connection, asked)).items() if asked else ():
+            if answers is None:
+                self.unanswered.add(item_id)
+            else:
+                self.standings[item_id] = replace(self.standings[item_id], answers=answers)
 
     def take(self, wish: Wish, outcome_of: Outcome[Wish], action: str, note: str | None = None) -> ReviewResult:
         """Carry out one decision on an item as the earlier ones left it."""
@@ -203,37 +217,54 @@ class _Bench:
         outcome = outcome_of(standing, standing.review, wish)
         if isinstance(outcome, Refusal):
             return _refused(wish.item, outcome, outcome.code, outcome.field)
-        self._move(standing, standing.review, outcome, action, note)
+        self._move(standing, outcome, action, note)
         return ReviewResult(wish.item, "done", outcome.state)
 
-    def _move(
-        self, standing: Standing, before: ReviewState, review: ReviewState, action: str, note: str | None
-    ) -> None:
-        reviewed = replace(standing, review=review)
-        after = replace(reviewed, case=self._case(reviewed))
-        level = before.step.level if before.step else before.level
-        step = review_step(after, review, action, self.caller.user_id, level, self.now)
-        if note is not None:
-            step["note"] = seal_text(standing.item.id, note, standing.secret)
-        self.standings[standing.item.id] = after
-        self._moves.append(Moved(standing, after, [step], list(steps_by_itself(standing.case, after, self.now))))
+    def _move(self, standing: Standing, review: ReviewState, action: str, note: str | None) -> None:
+        move = reviewed(self.services, standing, review, action, self.caller.user_id, self.now, note)
+        self.standings[standing.item.id] = move.after
+        self._moves.append(move)
         if action == "returned":
-            self._notices.append(returned_notice(after, self.now, is_open=True))
-
-    def _case(self, standing: Standing) -> CaseState | None:
-        """A case that waited for the approval goes on by itself where its type is sent past the desk."""
-        if standing.case is None:
-            return None
-        circumstances = standing.circumstances(self.services, self.now)
-        return advance(standing.case, standing.ruling, circumstances, standing.nearest)
+            self._notices.append(returned_notice(move.after, self.now, is_open=True))
 
     async def close(self, tx: Transaction) -> None:
         """Store what was decided and show it to everyone who holds the items."""
         if not self._moves:
             return
         await store_moves(tx, self.services, merged_moves(self._moves), self.now)
+        await record_desk_acts(tx, self.caller, self._moves)
         notices = await items.upsert_notices(tx.connection, self._notices)
         await touch_items(tx, [one.after.item.id for one in self._moves], writes_for_notices(notices))
+
+
+def reviewed(
+    services: Services,
+    standing: Standing,
+    review: ReviewState,
+    action: str,
+    actor_id: UUID,
+    now: datetime,
+    note: str | None = None,
+) -> Moved:
+    """The standing with what a decision made of its submission; a case that waited for an approval goes on by itself.
+
+    `note`: why an approval was taken back.
+    """
+    before = standing.review or review
+    level = before.step.level if before.step else before.level
+    after = replace(standing, review=review)
+    if after.case is not None:
+        case = advance(after.case, after.ruling, after.circumstances(services, now), after.nearest)
+        after = replace(after, case=case)
+    step = review_step(after, review, action, actor_id, level, now)
+    if note is not None:
+        step["note"] = seal_text(standing.item.id, note, standing.secret)
+    return Moved(standing, after, [step], list(steps_by_itself(standing.case, after, now)))
+
+
+def _nobody_answers() -> Refusal:
+    words = CATALOGUE["nobody_answers"]
+    return Refusal("nobody_answers", words.zh, words.en)
 
 
 def _refused(item_id: UUID, words: Refusal | ErrorKind, code: str, field: str | None = None) -> ReviewResult:

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Raw, Struct
 
 from schemas.forms import CompiledCatalogue
 from schemas.wire import Capture
 from server.db.database import Row
-from server.sealing import ItemKey, Keyring, seal_values, unseal_values
+from server.sealing import ItemKey, Keyring, Sealer, encode_values, unseal_values
 from sync.feed import unsigned64
 from sync.items import Fields, ItemState, Past
 from sync.merge import Overlap
+
+_NOTHING: Fields = {}
+
+
+class _Closing(Struct, gc=False, eq=False):
+    """An item's key made ready, and the last values that were closed with it: what may be kept clear, the rest encoded.
+
+    A new item's head and its first revision hold the very same values.
+    """
+
+    sealer: Sealer
+    owner: bytes
+    values: Fields | None
+    clear: Fields
+    marked: bytes
 
 
 class Vault:
     """Opens and closes the values of items with their keys."""
 
     def __init__(self, keyring: Keyring, catalogue: CompiledCatalogue) -> None:
-        """Use this master key and the marks of this catalogue."""
+        """Use this keyring and the marks of this catalogue."""
         self.keyring = keyring
         self._catalogue = catalogue
+        self._closing: dict[bytes, _Closing] = {}
 
-    def new_key(self, item_id: UUID) -> ItemKey:
-        """A key for a new item."""
-        return self.keyring.new_key(item_id.bytes)
+    def new_keys(self, item_ids: Collection[UUID]) -> dict[UUID, ItemKey]:
+        """A key for each new item."""
+        owners = [item_id.bytes for item_id in item_ids]
+        keys = self.keyring.new_keys(owners)
+        for key, owner in zip(keys, owners, strict=True):
+            self._closing[key.secret] = _Closing(key, owner, None, _NOTHING, b"")
+        return dict(zip(item_ids, keys, strict=True))
 
     def secret(self, row: Row) -> bytes:
         """The key of a row that has `id` and `wrapped`."""
@@ -35,7 +56,11 @@ class Vault:
 
     def open_item(self, row: Row, secret: bytes) -> ItemState:
         """The head of an item with all its fields."""
-        return head(row, row["clear"] | unseal_values(secret, row["id"].bytes, row["sealed"]))
+        return head(row, self.open_fields(row, secret))
+
+    def open_fields(self, row: Row, secret: bytes) -> Fields:
+        """The values of an item's head."""
+        return row["clear"] | unseal_values(secret, row["id"].bytes, row["sealed"])
 
     def open_past(self, row: Row, secret: bytes) -> Past:
         """One revision with the values it set."""
@@ -45,26 +70,31 @@ class Vault:
 
     def close_fields(self, item: ItemState, secret: bytes) -> tuple[Fields, bytes | None]:
         """An item's fields as its row holds them: (clear, sealed)."""
-        clear, marked = self._split(item.type, item.fields)
-        return clear, seal_values(secret, item.id.bytes, marked)
+        closing = self._closing.get(secret) or self._opened(secret, item)
+        if closing.values is not item.fields:
+            self._split(closing, item.type, item.fields)
+        return closing.clear, closing.sealer.seal(closing.owner, closing.marked) if closing.marked else None
 
     def close_revision(
         self, item: ItemState, fields: Fields, capture: Capture | None, secret: bytes
     ) -> tuple[Fields, bytes | None]:
         """A revision's changed fields and capture; where a worker stood is sealed like any personal value."""
-        clear, marked = self._split(item.type, fields)
-        sealed: Fields = {"fields": marked} if marked else {}
+        closing = self._closing.get(secret) or self._opened(secret, item)
+        if closing.values is not fields:
+            self._split(closing, item.type, fields)
+        sealed: dict[str, Any] = {"fields": Raw(closing.marked)} if closing.marked else {}
         if capture is not None:
-            sealed["capture"] = msgspec.to_builtins(capture)
-        return clear, seal_values(secret, item.id.bytes, sealed)
+            sealed["capture"] = capture
+        return closing.clear, closing.sealer.seal(closing.owner, encode_values(sealed)) if sealed else None
 
     def close_overlaps(
         self, item: ItemState, overlaps: dict[str, Overlap], secret: bytes
     ) -> tuple[Fields, bytes | None]:
         """A conflict's values by field, each as {base, server, incoming}."""
         values = {key: msgspec.structs.asdict(overlap) for key, overlap in overlaps.items()}
-        clear, marked = self._split(item.type, values)
-        return clear, seal_values(secret, item.id.bytes, marked)
+        closing = _Closing(Sealer.of(secret), item.id.bytes, None, _NOTHING, b"")
+        self._split(closing, item.type, values)
+        return closing.clear, closing.sealer.seal(closing.owner, closing.marked) if closing.marked else None
 
     def open_overlaps(self, row: Row, item_id: UUID, secret: bytes) -> dict[str, Overlap]:
         """What `close_overlaps` stored."""
@@ -75,10 +105,15 @@ class Vault:
         """A reviewer's notes by field."""
         return unseal_values(secret, item_id.bytes, sealed)
 
-    def _split(self, type_code: str, values: Fields) -> tuple[Fields, Fields]:
+    def _opened(self, secret: bytes, item: ItemState) -> _Closing:
+        closing = self._closing[secret] = _Closing(Sealer.of(secret), item.id.bytes, None, _NOTHING, b"")
+        return closing
+
+    def _split(self, closing: _Closing, type_code: str, values: Fields) -> None:
         marked = self._catalogue.types[type_code].marked
-        clear = {key: value for key, value in values.items() if key not in marked}
-        return clear, {key: value for key, value in values.items() if key in marked}
+        clear = {} if marked.issuperset(values) else {key: values[key] for key in values if key not in marked}
+        kept = {key: values[key] for key in values if key in marked} if clear else values
+        closing.values, closing.clear, closing.marked = values, clear, encode_values(kept) if kept else b""
 
 
 def head(row: Row, fields: Fields) -> ItemState:

@@ -1,6 +1,6 @@
 """Signing in, staying signed in, and who it is that a token belongs to.
 
-A session has one current pair of tokens. Both follow from its id and a generation number by the master key, so the
+A session has one current pair of tokens. Both follow from its id and a generation number from the root secret, so the
 same request is always given the same pair: an answer that was lost can be asked for again, until the pair it held is
 first used. The refresh token carries id and generation in the clear beside 16 bytes of HMAC; an older one is
 recognised for what it is however old it is.
@@ -17,8 +17,8 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from schemas.accounts import TokenPair
-from server.db import audit, people, sessions
+from schemas.accounts import Limits, TokenPair
+from server.db import audit, epochs, people, sessions
 from server.db.database import Connection, Transaction
 from server.db.sessions import CallerRow, SessionKind, SessionRow
 from server.errors import Problem
@@ -35,7 +35,8 @@ _REFRESH_CHARACTERS = _REFRESH_BYTES * 4 // 3
 class Caller(Struct, frozen=True, kw_only=True):
     """Who asks, as he stands now: `kind` is device, user, console or cli; assignments are the current ones.
 
-    `revoked`: the device was revoked or its holder has left; only an exchange still answers it.
+    `revoked`: the device was revoked or its holder has left; it is given nothing. `departed`: only the latter, so that
+    what was written before, photos included, is still taken.
     """
 
     user_id: UUID
@@ -45,6 +46,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     device_id: UUID | None = None
     session_id: UUID | None = None
     revoked: bool = False
+    departed: bool = False
     request_id: str | None = None
 
     @property
@@ -113,6 +115,7 @@ def _caller(row: CallerRow, request_id: str | None) -> Caller:
         device_id=row.device_id,
         session_id=row.session_id,
         revoked=row.revoked or row.departed,
+        departed=row.departed and not row.revoked,
         request_id=request_id,
     )
 
@@ -146,7 +149,7 @@ async def begin_session(
         (token_hash(pair.access), lives.access),
         (token_hash(pair.refresh), lives.refresh),
     )
-    return _answer(pair, lives)
+    return _answer(pair, services.settings)
 
 
 async def repeat_first_pair(tx: Transaction, services: Services, session_id: UUID) -> TokenPair | None:
@@ -156,7 +159,7 @@ async def repeat_first_pair(tx: Transaction, services: Services, session_id: UUI
     if session is None or session.over or session.pair_used or session.access_hash != token_hash(pair.access):
         return None
     await sessions.extend_session(tx.connection, session_id, *lives)
-    return _answer(pair, lives)
+    return _answer(pair, services.settings)
 
 
 async def refresh(services: Services, token: str, request_id: str | None = None) -> TokenPair:
@@ -179,23 +182,51 @@ async def _refresh(
     tx: Transaction, services: Services, session_id: UUID, generation: int, request_id: str | None
 ) -> TokenPair | Problem:
     session = await sessions.lock_session(tx.connection, session_id)
-    if session is None or session.over:
+    if session is None or session.ended:
+        return Problem("token_unknown")
+    ahead = await _is_ahead(tx, session, generation)
+    if session.expired and not ahead:
         return Problem("token_unknown")
     presented = token_hash(Pair.of(services.keyring, session_id, generation).refresh)
     pair, lives = Pair.of(services.keyring, session_id, generation + 1), Lives.of(services.settings)
-    if presented == session.refresh_hash:
+    if presented == session.refresh_hash or ahead:
         await sessions.rotate_session(
             tx.connection,
             session_id,
+            generation + 1,
             (token_hash(pair.access), lives.access),
             (token_hash(pair.refresh), lives.refresh),
+            presented,
         )
+        if ahead:
+            await _note_ahead(tx, session_id, session, request_id)
     elif presented == session.previous_hash and not session.pair_used:
         await sessions.extend_session(tx.connection, session_id, *lives)
     else:
         await _note_replay(tx, session_id, session, request_id)
         return Problem("token_superseded")
-    return _answer(pair, lives)
+    return _answer(pair, services.settings)
+
+
+async def _is_ahead(tx: Transaction, session: SessionRow, generation: int) -> bool:
+    """Whether this token, which only this installation can have made, is newer than all that the database knows.
+
+    So it is after a restore, and only then: a database that never went back gives no tokens that it forgets.
+    """
+    newer = session.generation is not None and generation > session.generation
+    return newer and session.kind == "device" and await epochs.went_back(tx.connection)
+
+
+async def _note_ahead(tx: Transaction, session_id: UUID, session: SessionRow, request_id: str | None) -> None:
+    await audit.record(
+        tx.connection,
+        session.user_id,
+        "session.caught_up",
+        "session",
+        str(session_id),
+        detail={"device": session.device_id and str(session.device_id)},
+        request_id=request_id,
+    )
 
 
 async def _note_replay(tx: Transaction, session_id: UUID, session: SessionRow, request_id: str | None) -> None:
@@ -292,8 +323,14 @@ def console_idle(settings: Settings) -> timedelta:
     return timedelta(minutes=settings.console_idle_minutes)
 
 
-def _answer(pair: Pair, lives: Lives) -> TokenPair:
-    return TokenPair(pair.access, int(lives.access.total_seconds()), pair.refresh)
+def _answer(pair: Pair, settings: Settings) -> TokenPair:
+    limits = Limits(
+        set_bytes=settings.max_set_bytes,
+        body_bytes=settings.max_body_bytes,
+        page_bytes=settings.pull_page_bytes,
+        lease_days=settings.offline_lease_days,
+    )
+    return TokenPair(pair.access, settings.access_token_minutes * 60, pair.refresh, limits)
 
 
 def _text(raw: bytes) -> str:

@@ -62,13 +62,19 @@ def review_row(item_id: UUID, review: ReviewState, item_type: ItemType, secret: 
         "approvals": review.approvals,
         "sampled": review.sampled,
         "waits_for_evidence": review.waits_for_evidence,
-        "reason": review.reason,
-        "note": seal_text(item_id, review.note, secret),
-        "notes": seal_values(secret, item_id.bytes, review.notes),
         "approved_version": approved_version,
         "approved_rev": None if approved_rev is None else signed64(approved_rev),
         "asked_by": asked_reader(review.step, item_type) if review.step else None,
         "asked_tier": review.step.tier if review.step else None,
+    } | review_texts(item_id, review, secret)
+
+
+def review_texts(item_id: UUID, review: ReviewState, secret: bytes) -> dict[str, Any]:
+    """What the last reviewer wrote, as a submission and its steps hold it: reason, note, notes."""
+    return {
+        "reason": review.reason,
+        "note": seal_text(item_id, review.note, secret),
+        "notes": seal_values(secret, item_id.bytes, review.notes),
     }
 
 

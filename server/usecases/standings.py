@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from schemas.forms import CompiledType
-from server.db import cases, items, reading, reviews
+from server.db import cases, items, places, reading, reviews
 from server.db.database import Connection, Transaction
 from server.services import Services
 from server.usecases.sealed_items import Vault, photos_of
@@ -22,16 +22,17 @@ from server.usecases.standing_rows import (
     case_state,
     review_row,
     review_state,
+    review_texts,
     seal_text,
     urgency_level,
 )
 from sync.access import ItemFacts, Organisation
-from sync.case_state import CaseState, Circumstances, route
+from sync.case_state import CaseState, Circumstances
 from sync.items import ItemState
 from sync.review import ReviewState
+from sync.routing import ladder, nearest
 from sync.rules import Ruling, apply_rules, photos_needed
 
-_PREFIXES = (4, 6, 9, 12)
 # What the server does by itself with a reported case, by the state it ends in.
 _BY_ITSELF = {
     "reported": (),
@@ -113,8 +114,9 @@ async def load_standings(
     known = {row["item_id"]: row for row in await reviews.reviews_of_items(connection, ids)}
     on_case = {row["item_id"]: row for row in await cases.cases_of_items(connection, ids)}
     verified = await _verified(connection, services, [item for item, _ in opened])
-    bare = [_bare(services, item, secret, on_case.get(item.id)) for item, secret in opened]
-    offices = await _direct_offices(connection, bare)
+    held = {item.id: case_state(on_case[item.id], secret) for item, secret in opened if item.id in on_case}
+    bare = [bare_standing(services, item, secret, held.get(item.id)) for item, secret in opened]
+    offices = await direct_offices(connection, services, bare)
     return [
         Standing(
             item=one.item,
@@ -128,29 +130,34 @@ async def load_standings(
             submitted_at=known[one.item.id]["submitted_at"] if one.item.id in known else None,
             report_verified=verified.get((one.item.id, "report"), 0),
             close_verified=verified.get((one.item.id, "close"), 0),
-            nearest=route(offices, one.ruling.department, one.facts.grid_code),
+            nearest=offices.get(one.item.id),
         )
         for one in bare
     ]
 
 
-def _bare(services: Services, item: ItemState, secret: bytes, case: Any) -> Standing:
+def bare_standing(
+    services: Services, item: ItemState, secret: bytes, case: CaseState | None, ruling: Ruling | None = None
+) -> Standing:
+    """What an item and its case alone say, without its submission, its photos and the offices around it.
+
+    `ruling`: where it is known already.
+    """
     compiled = services.catalogue.types[item.type]
-    state = case_state(case, secret) if case else None
-    lead = (state.organisation,) if state and state.organisation else ()
+    lead = (case.organisation,) if case and case.organisation else ()
     return Standing(
         item=item,
         secret=secret,
         compiled=compiled,
-        ruling=apply_rules(compiled.type, item.fields, item.urgency),
+        ruling=ruling or apply_rules(compiled.type, item.fields, item.urgency),
         facts=ItemFacts(
             type=item.type,
             grid_id=item.grid_id,
             grid_code=services.registry.code(item.grid_id) or "",
             author_id=item.author_id,
-            holders=(*lead, *state.assisting) if state else (),
+            holders=(*lead, *case.assisting) if case else (),
         ),
-        case=state,
+        case=case,
     )
 
 
@@ -172,19 +179,28 @@ def _named(services: Services, item: ItemState) -> set[tuple[str, int]]:
     return {(photo["sha256"], photo["size"]) for photo in photos if photo["role"] == "report"}
 
 
-async def _direct_offices(connection: Connection, standings: Iterable[Standing]) -> list[Organisation]:
-    """The organisations that cases of direct dispatch may go to."""
+async def direct_offices(
+    connection: Connection, services: Services, standings: Iterable[Standing]
+) -> dict[UUID, Organisation | None]:
+    """By item the nearest organisation, which its case goes to by itself, where its type is sent past the desk."""
     direct = [one for one in standings if one.compiled.type.dispatch_by == "direct" and one.ruling.dispatch]
-    departments = {one.ruling.department for one in direct}
-    divisions = {above for one in direct for above in divisions_above(one.facts.grid_code)}
-    if not divisions:
-        return []
-    return await cases.organisations_above(connection, sorted(departments), sorted(divisions))
+    if not direct:
+        return {}
+    communities = {one.item.id: services.registry.community(one.item.grid_id) for one in direct}
+    departments = sorted({one.ruling.department for one in direct})
+    tree, known = await cases.offices_above(connection, departments, sorted({*filter(None, communities.values())}))
+    return {
+        one.item.id: nearest(known, one.ruling.department, ladder(communities[one.item.id], tree)) for one in direct
+    }
 
 
-def divisions_above(grid_code: str) -> list[str]:
-    """The codes of community, street, county and city that a grid lies in."""
-    return [grid_code[:length].ljust(12, "0") for length in _PREFIXES] if grid_code else []
+async def ladders_above(
+    connection: Connection, services: Services, heads: Sequence[ItemState]
+) -> dict[UUID, tuple[str, ...]]:
+    """By item the divisions that its grid lies in, the nearest first; see `sync.routing.ladder`."""
+    communities = {one.id: services.registry.community(one.grid_id) for one in heads}
+    tree = await places.tree_above(connection, sorted({code for code in communities.values() if code}))
+    return {item_id: ladder(code, tree) for item_id, code in communities.items()}
 
 
 def merged_moves(moves: Iterable[Moved]) -> list[Moved]:
@@ -203,7 +219,7 @@ async def store_moves(tx: Transaction, services: Services, moves: Sequence[Moved
     """Write what changed, one statement a table; the caller moves the items' entries."""
     catalogue = services.catalogue.source
     changed = [
-        _review_row(services, one.after, one.after.review, now)
+        submission_row(services, one.after, one.after.review, now)
         for one in moves
         if one.after.review is not None and one.after.review != one.before.review
     ]
@@ -218,7 +234,8 @@ async def store_moves(tx: Transaction, services: Services, moves: Sequence[Moved
     await cases.insert_case_steps(tx.connection, [step for one in moves for step in one.case_steps])
 
 
-def _review_row(services: Services, standing: Standing, review: ReviewState, now: datetime) -> dict[str, Any]:
+def submission_row(services: Services, standing: Standing, review: ReviewState, now: datetime) -> dict[str, Any]:
+    """A standing's submission as its row; `now`: when it changed."""
     return review_row(standing.item.id, review, standing.compiled.type, standing.secret) | {
         "answers": standing.answers,
         "urgency_level": urgency_level(services.catalogue.source, standing.item.urgency),
@@ -231,8 +248,9 @@ def review_step(
     standing: Standing, review: ReviewState, action: str, actor_id: UUID | None, level: int, now: datetime
 ) -> dict[str, Any]:
     """One step of a review; its reason and notes are those of the submission as it now stands."""
-    row = review_row(standing.item.id, review, standing.compiled.type, standing.secret)
-    return {key: row[key] for key in ("item_id", "version", "reason", "note", "notes")} | {
+    return review_texts(standing.item.id, review, standing.secret) | {
+        "item_id": standing.item.id,
+        "version": review.version,
         "action": action,
         "level": level,
         "actor_id": actor_id,
@@ -270,13 +288,18 @@ def case_step(
 def steps_by_itself(before: CaseState | None, after: Standing, now: datetime) -> Iterator[dict[str, Any]]:
     """What the server did with a case by itself, from the state it found it in."""
     state = before.state if before else None
-    if after.case is None or after.case.state == state:
-        return
+    if after.case is not None and after.case.state != state:
+        for action, from_state, to_state in steps_to(after.case.state, state):
+            yield case_step(after, action, (from_state, to_state), now)
+
+
+def steps_to(ends_in: str, state: str | None = None) -> Iterator[tuple[str, str | None, str]]:
+    """The steps (action, from, to) that the server takes by itself with a case until it ends in a state."""
     if state != "reported":
-        yield case_step(after, "report", (state, "reported"), now)
+        yield "report", state, "reported"
     state = "reported"
-    for action, to_state in _BY_ITSELF[after.case.state]:
-        yield case_step(after, action, (state, to_state), now)
+    for action, to_state in _BY_ITSELF[ends_in]:
+        yield action, state, to_state
         state = to_state
 
 

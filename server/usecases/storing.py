@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
-
-from schemas.wire import Change, ChangeOutcome
+from schemas.wire import ChangeOutcome
 from server.db import evidence, items, push
-from server.db.database import Row, Transaction
+from server.db.database import Transaction
+from server.db.evidence import PhotoLink
 from server.errors import CATALOGUE
 from server.services import Services
-from server.usecases.feeding import FeedWrite, write_feed, writes_for_item, writes_for_notices
+from server.usecases.claiming import store_claims
+from server.usecases.decided_set import DecidedSet
+from server.usecases.feeding import FeedWrite, write_feed, writes_for_item
+from server.usecases.first_submissions import submit_new_items
 from server.usecases.loading import Loaded
+from server.usecases.new_items import store_new_items
+from server.usecases.parking import store_conflicts
 from server.usecases.sealed_items import photos_of
+from server.usecases.searching import store_terms
+from server.usecases.stepping import take_steps
 from server.usecases.submission import Submitted, submit_revisions
-from sync.decisions import Decision, Revision
+from sync.authority import Authority
+from sync.clocks import skew_seconds
+from sync.decisions import Revision
 from sync.feed import signed64, to_hex
 from sync.items import ItemState
-from sync.merge import Overlap
-
-
-class DecidedSet(Struct, frozen=True):
-    """A change set and what was decided about each of its changes (None: one that could not be decoded)."""
-
-    device_id: UUID
-    author_id: UUID
-    epoch: str
-    no: int
-    catalogue: str
-    at: datetime
-    changes: Sequence[tuple[Change, datetime] | None]
-    decisions: Sequence[Decision]
-
-    def place(self, index: int) -> dict[str, Any]:
-        """Where change `index` came from."""
-        return {"device_id": self.device_id, "epoch": self.epoch, "set_no": self.no, "set_index": index}
 
 
 async def store_decisions(
@@ -49,26 +39,74 @@ async def store_decisions(
         (index, decision.revision) for index, decision in enumerate(decided.decisions) if decision.revision is not None
     ]
     heads = _heads(revisions)
+    new, others = _apart(revisions)
+    await store_new_items(tx, services, loaded, decided, new)
+    if others:
+        await _store_heads(tx, services, loaded, decided, others)
+    # Before the submissions: once its photos are linked, an item is told when they are verified.
+    links = [link for _, after in heads.values() for link in photo_links(services, after)]
+    known = await evidence.link_photos(tx.connection, links)
+    claimed = await store_claims(tx, services, list(heads.values()), decided.at)
+    touched = await take_steps(tx, services, decided)
+    author = Authority(loaded.context.assignments).at(decided.at)
+    await submit_new_items(tx, services, [revision.after for _, revision in new], known, author, decided.at)
+    writes = await _submit_others(tx, services, loaded, decided, others) if others else []
+    parked, about_twins = await store_conflicts(tx, loaded, decided, claimed.doubts)
+    writes += claimed.writes + parked
+    await push.insert_quarantine(tx.connection, _quarantine_rows(loaded, decided))
+    fresh = [touched.pop(one.after.id, one.after) if touched else one.after for _, one in new]
+    writes += _entries(_heads(others), touched)
+    await write_feed(tx, writes, fresh)
+    return [_outcome(decided, index, about_twins.get(index)) for index in range(len(decided.decisions))]
+
+
+def _entries(heads: dict[UUID, tuple[ItemState | None, ItemState]], touched: dict[UUID, ItemState]) -> list[FeedWrite]:
+    """Where the new heads are and no longer are; what only a step of its case touched is where it was."""
+    pairs = [(before, touched.get(after.id, after)) for before, after in heads.values()]
+    pairs += [(None, item) for item in touched.values() if item.id not in heads]
+    return [write for before, after in pairs for write in writes_for_item(before, after)]
+
+
+def _apart(
+    revisions: Sequence[tuple[int, Revision]],
+) -> tuple[list[tuple[int, Revision]], list[tuple[int, Revision]]]:
+    """The creations that nothing else of the set touches, and all the rest."""
+    times = Counter(revision.after.id for _, revision in revisions)
+    new: list[tuple[int, Revision]] = []
+    others: list[tuple[int, Revision]] = []
+    for one in revisions:
+        alone = one[1].before is None and times[one[1].after.id] == 1
+        (new if alone else others).append(one)
+    return new, others
+
+
+async def _store_heads(
+    tx: Transaction, services: Services, loaded: Loaded, decided: DecidedSet, revisions: Sequence[tuple[int, Revision]]
+) -> None:
+    """Edits, deletions, and what was created and edited in one set."""
+    heads = _heads(revisions)
     await _store_items(tx, loaded, heads)
     await items.insert_revisions(
-        tx.connection, [_revision_row(loaded, decided, index, revision) for index, revision in revisions]
+        tx.connection,
+        [decided.place(index) | revision_row(loaded, decided, index, revision) for index, revision in revisions],
     )
-    await _store_photos(tx, services, [after for _, after in heads.values()])
+    await store_terms(tx, services, [after for _, after in heads.values()])
+
+
+async def _submit_others(
+    tx: Transaction, services: Services, loaded: Loaded, decided: DecidedSet, revisions: Sequence[tuple[int, Revision]]
+) -> list[FeedWrite]:
+    heads = _heads(revisions)
     submitted = [Submitted(after, loaded.context.secrets[after.id], decided.author_id) for _, after in heads.values()]
-    writes = await submit_revisions(tx, services, submitted, decided.at)
-    writes += await _store_conflicts(tx, loaded, decided)
-    await push.insert_quarantine(tx.connection, _quarantine_rows(loaded, decided))
-    writes += [write for before, after in heads.values() for write in writes_for_item(before, after)]
-    await write_feed(tx, writes)
-    return [_outcome(decided, index) for index in range(len(decided.decisions))]
+    return await submit_revisions(tx, services, submitted, decided.at)
 
 
 def _heads(revisions: Sequence[tuple[int, Revision]]) -> dict[UUID, tuple[ItemState | None, ItemState]]:
     """Per item its head before the set and after it."""
     heads: dict[UUID, tuple[ItemState | None, ItemState]] = {}
     for _, revision in revisions:
-        before = heads[revision.after.id][0] if revision.after.id in heads else revision.before
-        heads[revision.after.id] = (before, revision.after)
+        earlier = heads.get(revision.after.id)
+        heads[revision.after.id] = (earlier[0] if earlier else revision.before, revision.after)
     return heads
 
 
@@ -104,13 +142,14 @@ def item_row(loaded: Loaded, item: ItemState) -> dict[str, Any]:
     }
 
 
-def _revision_row(loaded: Loaded, decided: DecidedSet, index: int, revision: Revision) -> dict[str, Any]:
+def revision_row(loaded: Loaded, decided: DecidedSet, index: int, revision: Revision) -> dict[str, Any]:
+    """A revision as its row, without where it came from; `index`: its change in the set."""
     after = revision.after
     change = decided.changes[index]
     capture = change[0].capture if change else None
     secret = loaded.context.secrets[after.id]
     clear, sealed = loaded.vault.close_revision(after, revision.fields, capture, secret)
-    return decided.place(index) | {
+    return {
         "item_id": after.id,
         "version": after.version,
         "rev": signed64(after.rev),
@@ -125,89 +164,24 @@ def _revision_row(loaded: Loaded, decided: DecidedSet, index: int, revision: Rev
         "catalogue": decided.catalogue,
         "registry": loaded.context.registry.version,
         "captured_at": revision.captured_at,
+        "skew": skew_seconds(capture, revision.captured_at) if capture else None,
         "received_at": decided.at,
     }
 
 
-async def _store_photos(tx: Transaction, services: Services, heads: Sequence[ItemState]) -> None:
-    links = [
-        {"item_id": item.id, "sha256": bytes.fromhex(photo["sha256"]), "size": photo["size"], "role": photo["role"]}
-        for item in heads
-        for photo in photos_of(item, services.catalogue.types[item.type].photo_field)
+def photo_links(services: Services, item: ItemState) -> list[PhotoLink]:
+    """The photos that an item's form names; those of finished work are a step of its case."""
+    listed = photos_of(item, services.catalogue.types[item.type].photo_field)
+    return [
+        PhotoLink(
+            item_id=item.id,
+            version=item.version if one["role"] == "report" else None,
+            sha256=bytes.fromhex(one["sha256"]),
+            size=one["size"],
+            role=one["role"],
+        )
+        for one in listed
     ]
-    if links:
-        await evidence.declare_photos(tx.connection, links)
-        await evidence.link_photos(tx.connection, links)
-
-
-async def _store_conflicts(tx: Transaction, loaded: Loaded, decided: DecidedSet) -> list[FeedWrite]:
-    """Open conflicts, and extend those that a further edit joins; the author sees each as parked."""
-    opened: dict[UUID, dict[str, Any]] = {}
-    joined: dict[UUID, dict[str, Any]] = {}
-    notices: dict[UUID, dict[str, Any]] = {}
-    for index, decision in enumerate(decided.decisions):
-        if decision.conflict is not None:
-            row = _conflict_row(loaded, decided, index)
-            opened[row["id"]] = row
-            notices[row["id"]] = _parked_notice(decided, row["item_id"], row["id"])
-        if decision.joined is not None and decision.item_id is not None:
-            row = opened.get(decision.joined) or joined.get(decision.joined)
-            extended = _joined_row(loaded, row or loaded.conflicts[decision.joined], decision)
-            if decision.joined in opened:
-                opened[decision.joined] |= extended
-            else:
-                joined[decision.joined] = extended
-            notices[decision.joined] = _parked_notice(decided, decision.item_id, decision.joined)
-    await items.insert_conflicts(tx.connection, list(opened.values()))
-    await items.rewrite_conflicts(tx.connection, list(joined.values()))
-    return writes_for_notices(await items.upsert_notices(tx.connection, list(notices.values())))
-
-
-def _conflict_row(loaded: Loaded, decided: DecidedSet, index: int) -> dict[str, Any]:
-    decision, change = decided.decisions[index], decided.changes[index]
-    assert decision.conflict is not None
-    assert decision.current is not None
-    assert change is not None
-    conflict, item = decision.conflict, decision.current
-    clear, sealed = loaded.vault.close_overlaps(item, conflict.overlaps, loaded.context.secrets[item.id])
-    return decided.place(index) | {
-        "id": conflict.id,
-        "kind": conflict.kind,
-        "item_id": item.id,
-        "author_id": decided.author_id,
-        "fields": sorted(conflict.overlaps),
-        "base_version": conflict.base_version,
-        "server_version": conflict.server_version,
-        "clear": clear,
-        "sealed": sealed,
-        "captured_at": change[1],
-        "opened_at": decided.at,
-    }
-
-
-def _joined_row(loaded: Loaded, row: Row, decision: Decision) -> dict[str, Any]:
-    """The conflict with the later edit's values as the incoming side."""
-    assert decision.current is not None
-    item, secret = decision.current, loaded.context.secrets[decision.current.id]
-    overlaps = loaded.vault.open_overlaps(row, item.id, secret)
-    for key, value in decision.joined_fields.items():
-        known = overlaps.get(key) or Overlap(item.fields.get(key), None, None)
-        overlaps[key] = Overlap(known.base, known.server, value)
-    clear, sealed = loaded.vault.close_overlaps(item, overlaps, secret)
-    return {"id": decision.joined, "fields": sorted(overlaps), "clear": clear, "sealed": sealed}
-
-
-def _parked_notice(decided: DecidedSet, item_id: UUID, conflict_id: UUID) -> dict[str, Any]:
-    return {
-        "id": conflict_id,
-        "user_id": decided.author_id,
-        "kind": "parked",
-        "code": "parked",
-        "item_id": item_id,
-        "conflict_id": conflict_id,
-        "open": True,
-        "created_at": decided.at,
-    }
 
 
 def _quarantine_rows(loaded: Loaded, decided: DecidedSet) -> list[dict[str, Any]]:
@@ -222,11 +196,11 @@ def _quarantine_rows(loaded: Loaded, decided: DecidedSet) -> list[dict[str, Any]
             "received_at": decided.at,
         }
         for index, decision in enumerate(decided.decisions)
-        if decision.outcome in ("quarantined", "rejected")
+        if decision.held
     ]
 
 
-def _outcome(decided: DecidedSet, index: int) -> ChangeOutcome:
+def _outcome(decided: DecidedSet, index: int, about_twin: UUID | None) -> ChangeOutcome:
     decision = decided.decisions[index]
     item_id = str(decision.item_id) if decision.item_id else None
     if decision.code is not None:
@@ -241,11 +215,14 @@ def _outcome(decided: DecidedSet, index: int) -> ChangeOutcome:
             en=words.en,
         )
     after = decision.revision.after if decision.revision else decision.current
-    conflict = decision.conflict.id if decision.conflict else decision.joined
+    if not decision.seen:
+        after = None
+    conflict = decision.conflict.id if decision.conflict else decision.joined or decision.within or about_twin
     return ChangeOutcome(
-        item_id,
+        str(decision.carried) if decision.carried else item_id,
         decision.outcome,
         version=after.version if after else None,
         rev=to_hex(after.rev) if after else None,
         conflict=conflict,
+        linked=decision.item_id if decision.carried and decision.seen else None,
     )

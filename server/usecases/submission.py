@@ -44,14 +44,15 @@ async def submit_revisions(
     """Begin reviews anew, open or revise cases, and close the to-dos of what was corrected.
 
     Called after heads, revisions and photos were written, with the items locked. Returns the entries of to-dos; those
-    of the items are the caller's.
+    of the items are the caller's. An item without a grid waits: nobody is in charge of it yet.
     """
+    submitted = [one for one in submitted if one.item.grid_id is not None]
     if not submitted:
         return []
     standings = await load_standings(tx.connection, services, [(one.item, one.secret) for one in submitted])
     held = await _assignments(tx, submitted, standings, now)
     moves = [
-        _submitted(services, standing, one.author_id, held, now)
+        take_submission(services, standing, one.author_id, held, now)
         for standing, one in zip(standings, submitted, strict=True)
         if not one.item.deleted
     ]
@@ -74,14 +75,17 @@ async def _assignments(
     return held
 
 
-def _submitted(
+def take_submission(
     services: Services,
     standing: Standing,
     author_id: UUID,
     held: Mapping[UUID, tuple[Assignment, ...]],
     now: datetime,
 ) -> Moved:
-    """The submission of one revision, then the case, which may wait for that submission."""
+    """The submission of one revision, then the case, which may wait for that submission.
+
+    `held`: what everyone who wrote something unapproved is assigned to.
+    """
     review = _review(services, standing, author_id, held)
     answers = _answers(standing, author_id, held[author_id])
     reviewed = replace(standing, review=review, answers=answers, submitted_at=now)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from server.console.words import case, review, shell, terms
+from server.console.words import case, conflict, people, registry, review, search, shell, terms
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
-WORDS: dict[str, tuple[str, str]] = {**shell.WORDS, **review.WORDS, **case.WORDS, **terms.WORDS}
+WORDS: dict[str, tuple[str, str]] = {
+    **shell.WORDS,
+    **review.WORDS,
+    **case.WORDS,
+    **conflict.WORDS,
+    **people.WORDS,
+    **registry.WORDS,
+    **search.WORDS,
+    **terms.WORDS,
+}
 
 
 def text(language: Language, key: str, **values: object) -> str:

@@ -56,6 +56,7 @@ WORDS = {
     "action.escalate": ("督办升级", "Escalate"),
     "action.approve": ("同意申请", "Approve the request"),
     "action.refuse": ("不同意申请", "Refuse the request"),
+    "action.undo": ("撤销离线操作", "Offline step taken back"),
     "action.withdraw": ("撤回申请", "Withdraw the request"),
     "action.report": ("上报", "Reported"),
 }

@@ -121,6 +121,8 @@ WORDS = {
     "item.changed_from": ("由", "from"),
     "item.changed_to": ("改为", "to"),
     "item.captured": ("采集于 {at}", "captured {at}"),
+    "item.clock_ahead": ("手机时钟快 {span}", "the phone's clock was {span} ahead"),
+    "item.clock_behind": ("手机时钟慢 {span}", "the phone's clock was {span} behind"),
     "item.server": ("系统", "Server"),
     "item.unknown_person": ("已离岗人员", "Somebody who has left"),
     "item.reference_hidden": ("已关联（您无权查看）", "Refers to an item that is not yours to see"),

@@ -9,6 +9,9 @@ WORDS = {
     "nav.home": ("工作台", "Home"),
     "nav.reviews": ("待审核", "To review"),
     "nav.cases": ("案件", "Cases"),
+    "nav.people": ("人员", "People"),
+    "nav.devices": ("设备", "Devices"),
+    "nav.registry": ("网格", "Grids"),
     "sign_out": ("退出", "Sign out"),
     "sign_in": ("登录", "Sign in"),
     "sign_in.lead": ("请用单位发放的账号登录。", "Sign in with the account your office gave you."),
@@ -35,6 +38,10 @@ WORDS = {
     "home.no_work": (
         "您的角色在网页端没有待办；现场工作请使用手机端。",
         "Your role has no work at the console; field work is done on the phone.",
+    ),
+    "home.no_work_people": (
+        "人员和设备见上方；其他管理工作请使用命令行 onegrid。",
+        "People and devices are above; other administration is done with the onegrid command.",
     ),
     "home.no_work_admin": (
         "管理与审计工作请使用命令行 onegrid。",

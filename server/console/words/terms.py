@@ -15,6 +15,7 @@ WORDS = {
     "op.delete": ("删除", "Deleted"),
     "op.resolve": ("处理冲突", "Conflict settled"),
     "op.undo": ("撤销冲突处理", "Settlement undone"),
+    "op.move": ("随网格调整转移", "Moved with its grid"),
     "case.reported": ("已上报", "Reported"),
     "case.accepted": ("已立案", "Accepted"),
     "case.not_accepted": ("不予立案", "Not accepted"),

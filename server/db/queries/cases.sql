@@ -66,6 +66,19 @@ WHERE l.item_id = ANY($1::uuid[]) AND e.state = 'verified'
 -- name: organisations_above
 SELECT id, department, division FROM organisation WHERE department = ANY($1::text[]) AND division = ANY($2::text[]);
 
+-- What is given stands behind a SELECT, or the planner, which has much to weigh here, would begin anew for each list.
+-- name: offices_above
+WITH RECURSIVE above AS (
+    SELECT code, parent, host_county FROM division WHERE code = ANY((SELECT $2::text[])::text[])
+    UNION
+    SELECT d.code, d.parent, d.host_county
+    FROM above a
+    JOIN division d ON d.code = ANY(ARRAY[a.parent, a.host_county])
+)
+SELECT a.code, a.parent, a.host_county, o.id, o.department
+FROM above a
+LEFT JOIN organisation o ON o.division = a.code AND o.department = ANY((SELECT $1::text[])::text[]);
+
 -- Cases of items that the grants in $1 reach, and of those in the areas $2 that ask an office there for a decision.
 -- name: list_cases
 WITH page AS MATERIALIZED (

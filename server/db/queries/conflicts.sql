@@ -1,20 +1,25 @@
 -- name: open_conflicts_of_items
-SELECT id, kind, item_id, device_id, fields, clear, sealed FROM conflict
-WHERE item_id = ANY($1::uuid[]) AND state = 'open'
-ORDER BY opened_at, id;
+SELECT
+    c.id, c.kind, c.op, c.item_id, c.device_id, c.fields, c.clear, c.sealed,
+    c.group_id IS NOT NULL AND NOT EXISTS (SELECT FROM conflict p WHERE p.id = c.group_id) AS atomic
+FROM conflict c
+WHERE c.item_id = ANY($1::uuid[]) AND c.state = 'open'
+ORDER BY c.opened_at, c.id;
 
 -- name: insert_conflicts
 INSERT INTO conflict (
-    id, kind, item_id, author_id, device_id, epoch, set_no, set_index, fields, base_version, server_version, clear,
-    sealed, captured_at, opened_at
+    id, kind, op, item_id, author_id, device_id, epoch, set_no, set_index, fields, base_version, base_unknown,
+    server_version, clear, sealed, claim, group_id, hint, step, note, linked_from, captured_at, opened_at
 )
 SELECT
-    r.id, r.kind, r.item_id, r.author_id, r.device_id, r.epoch, r.set_no, r.set_index, r.fields, r.base_version,
-    r.server_version, r.clear, r.sealed, r.captured_at, r.opened_at
+    r.id, r.kind, r.op, r.item_id, r.author_id, r.device_id, r.epoch, r.set_no, r.set_index, r.fields, r.base_version,
+    coalesce(r.base_unknown, false), r.server_version, r.clear, r.sealed, r.claim, r.group_id, r.hint, r.step, r.note,
+    r.linked_from, r.captured_at, r.opened_at
 FROM jsonb_to_recordset($1) AS r (
-    id uuid, kind text, item_id uuid, author_id uuid, device_id uuid, epoch text, set_no bigint, set_index integer,
-    fields text[], base_version integer, server_version integer, clear jsonb, sealed bytea, captured_at timestamptz,
-    opened_at timestamptz
+    id uuid, kind text, op text, item_id uuid, author_id uuid, device_id uuid, epoch text, set_no bigint,
+    set_index integer, fields text[], base_version integer, base_unknown boolean, server_version integer, clear jsonb,
+    sealed bytea, claim jsonb, group_id uuid, hint bytea, step jsonb, note bytea, linked_from uuid,
+    captured_at timestamptz, opened_at timestamptz
 );
 
 -- name: rewrite_conflicts
@@ -23,16 +28,28 @@ FROM jsonb_to_recordset($1) AS r (id uuid, fields text[], clear jsonb, sealed by
 WHERE c.id = r.id;
 
 -- name: upsert_notices
-INSERT INTO notice (id, user_id, kind, code, item_id, conflict_id, open, created_at)
-SELECT r.id, r.user_id, r.kind, r.code, r.item_id, r.conflict_id, r.open, r.created_at
+INSERT INTO notice (id, user_id, kind, code, item_id, conflict_id, version, open, created_at)
+SELECT r.id, r.user_id, r.kind, r.code, r.item_id, r.conflict_id, greatest(1, {life_floor}), r.open, r.created_at
 FROM jsonb_to_recordset($1) AS r (
     id uuid, user_id uuid, kind text, code text, item_id uuid, conflict_id uuid, open boolean,
     created_at timestamptz
 )
-ON CONFLICT (id) DO UPDATE SET version = notice.version + 1, open = excluded.open
+ON CONFLICT (id) DO UPDATE SET version = greatest(notice.version + 1, excluded.version), open = excluded.open
 RETURNING id, user_id, kind, version, open;
 
--- The conflicts that a person may see, by his grants ($1), oldest first, after a place in that order ($9, $10).
+-- name: wanted_conflicts
+-- A condition on the conflict c of an item i in the grid labelled l, put into other statements: it is asked for, and the
+-- grants in $1 reach it.
+c.id BETWEEN $2 AND $3
+    AND ($4::text IS NULL OR c.state = $4)
+    AND ($5::text IS NULL OR c.kind = $5)
+    AND ($6::text IS NULL OR i.type = $6)
+    AND ($7::text IS NULL OR starts_with(l.code, $7) OR (i.grid_id IS NULL AND {claim_within}))
+    AND ($8::timestamptz IS NULL OR c.opened_at < $8)
+    AND ($9::uuid[] IS NULL OR c.author_id = ANY($9))
+    AND ({reached} OR {claim_reached})
+
+-- The conflicts that a person may see, oldest first, after a place in that order ($10, $11).
 -- name: select_conflicts
 SELECT
     c.*, i.type, i.version AS item_version, i.deleted, i.grid_id, l.code AS grid_code, k.wrapped, a.name AS author_name,
@@ -44,24 +61,85 @@ JOIN users a ON a.id = c.author_id
 LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
 LEFT JOIN device d ON d.id = c.device_id
 LEFT JOIN users s ON s.id = c.resolved_by
-WHERE c.id BETWEEN $2 AND $3
-    AND ($4::text IS NULL OR c.state = $4)
-    AND ($5::text IS NULL OR c.kind = $5)
-    AND ($6::text IS NULL OR i.type = $6)
-    AND ($7::text IS NULL OR starts_with(l.code, $7))
-    AND ($8::timestamptz IS NULL OR c.opened_at < $8)
-    AND ($9::timestamptz IS NULL OR (c.opened_at, c.id) > ($9, $10::uuid))
-    AND {reached}
+WHERE {wanted}
+    AND ($10::timestamptz IS NULL OR (c.opened_at, c.id) > ($10, $11::uuid))
 ORDER BY c.opened_at, c.id
-LIMIT $11;
+LIMIT $12;
 
--- name: lock_conflict
-SELECT id FROM conflict WHERE id = $1 FOR UPDATE;
+-- How many there are: by each thing that is counted by, and in all (`grouped` 31). Ages are counted at an instant ($10)
+-- between bounds in seconds ($11).
+-- name: count_conflicts
+WITH seen AS (
+    SELECT
+        c.kind, i.type, l.community, c.take, c.opened_at,
+        width_bucket(extract(epoch FROM $10::timestamptz - c.opened_at)::float8, $11::float8[]) AS age
+    FROM conflict c
+    JOIN item i ON i.id = c.item_id
+    JOIN item_key k ON k.item_id = i.id
+    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+    WHERE {wanted}
+)
+SELECT
+    grouping(kind, type, community, age, take) AS grouped, kind, type, community, age, take, count(*) AS count,
+    min(opened_at) AS oldest
+FROM seen
+GROUP BY GROUPING SETS ((kind), (type), (community), (age), (take), ())
+ORDER BY grouped, count DESC, kind, type, community, age, take;
+
+-- name: count_all_conflicts
+SELECT count(*)
+FROM conflict c
+JOIN item i ON i.id = c.item_id
+JOIN item_key k ON k.item_id = i.id
+LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+WHERE {wanted};
+
+-- name: people_named
+SELECT id FROM users WHERE id = $1 OR phone_index = $2 OR name = $3;
+
+-- name: claim_within
+-- Put into the statement above: the code of an item without a grid may stand for one with this prefix ($7).
+EXISTS (
+    SELECT FROM jsonb_array_elements_text(c.claim -> 'candidates') AS e (grid)
+    JOIN grid_label q ON q.grid_id = e.grid::uuid AND q.to_version IS NULL
+    WHERE starts_with(q.code, $7)
+    UNION ALL
+    SELECT FROM jsonb_array_elements_text(c.claim -> 'counties') AS e (county) WHERE starts_with(e.county, $7)
+)
+
+-- name: claim_reached
+-- A condition on the conflict c of an item i without a grid, put into the statement above: grants in $1 reach every grid
+-- that its code may stand for, or, while none of these is current, all counties that its author worked in.
+(i.grid_id IS NULL AND c.claim IS NOT NULL AND NOT EXISTS (
+    WITH candidate AS (
+        SELECT q.grid_id, q.code FROM jsonb_array_elements_text(c.claim -> 'candidates') AS e (grid)
+        JOIN grid_label q ON q.grid_id = e.grid::uuid AND q.to_version IS NULL
+    )
+    SELECT FROM (
+        SELECT p.grid_id, p.code FROM candidate p
+        UNION ALL
+        SELECT NULL, e.county FROM jsonb_array_elements_text(c.claim -> 'counties') AS e (county)
+        WHERE NOT EXISTS (SELECT FROM candidate)
+    ) place
+    WHERE NOT EXISTS (
+        SELECT FROM jsonb_to_recordset($1) AS g (types text[], grid_id uuid, division_prefix text)
+        WHERE i.type = ANY(g.types) AND (g.grid_id = place.grid_id OR starts_with(place.code, g.division_prefix))
+    )
+))
+
+-- name: group_of_conflict
+-- What is settled together: the conflicts of a group, or one alone, in the order of their changes.
+SELECT id, item_id, state, resolved_at, resolution_version FROM conflict
+WHERE id = $1 OR group_id = $1
+ORDER BY opened_at, set_no, set_index, id;
+
+-- name: lock_conflicts
+SELECT id FROM conflict WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE;
 
 -- name: history_of_conflict_item
-SELECT r.*, u.name AS author_name, coalesce(d.name, '') AS device_name
+SELECT r.*, coalesce(u.name, '系统 system') AS author_name, coalesce(d.name, '') AS device_name
 FROM revision r
-JOIN users u ON u.id = r.author_id
+LEFT JOIN users u ON u.id = r.author_id
 LEFT JOIN device d ON d.id = r.device_id
 WHERE r.item_id = $1
 ORDER BY r.version;

@@ -4,29 +4,51 @@ SELECT DISTINCT p.sha256, p.size FROM jsonb_to_recordset($1) AS p (sha256 bytea,
 ORDER BY p.sha256, p.size
 ON CONFLICT DO NOTHING;
 
+-- Photos that nobody knew before, and their ties: before the commit no one else sees them, so there is nobody to wait for.
+-- Returned is what names a photo that was known.
+-- name: link_photos
+WITH asked AS MATERIALIZED (
+    SELECT *
+    FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bigint[], $5::text[]) AS a (item_id, version, sha256, size, role)
+), fresh AS (
+    INSERT INTO evidence (sha256, size)
+    SELECT DISTINCT a.sha256, a.size FROM asked a ORDER BY a.sha256, a.size
+    ON CONFLICT DO NOTHING
+    RETURNING sha256, size
+), linked AS (
+    INSERT INTO evidence_link (item_id, version, sha256, size, role)
+    SELECT DISTINCT a.* FROM asked a JOIN fresh f USING (sha256, size)
+)
+SELECT a.* FROM asked a LEFT JOIN fresh f USING (sha256, size) WHERE f.size IS NULL;
+
 -- A photo being verified at this moment would not see the link, nor the linking transaction its new state: one of the
 -- two has to wait for the other. A verified photo stays verified, so nobody needs to wait for that one.
--- name: link_photos
-WITH asked AS (
-    SELECT DISTINCT p.item_id, p.sha256, p.size, p.role
-    FROM jsonb_to_recordset($1) AS p (item_id uuid, sha256 bytea, size bigint, role text)
-), fresh AS (
-    SELECT a.* FROM asked a
-    WHERE NOT EXISTS (
-        SELECT FROM evidence_link l
+-- Rows are looked up one by one: the planner of an empty database would else go on reading whole tables as they grow.
+-- name: link_known_photos
+WITH asked AS MATERIALIZED (
+    SELECT DISTINCT a.*
+    FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bigint[], $5::text[]) AS a (item_id, version, sha256, size, role)
+), fresh AS MATERIALIZED (
+    SELECT a.*
+    FROM asked a
+    LEFT JOIN LATERAL (
+        SELECT true AS there FROM evidence_link l
         WHERE (l.item_id, l.sha256, l.size, l.role) = (a.item_id, a.sha256, a.size, a.role)
-    )
-), waited AS (
-    SELECT e.sha256, e.size FROM evidence e
-    WHERE (e.sha256, e.size) IN (SELECT f.sha256, f.size FROM fresh f) AND e.state <> 'verified'
-    ORDER BY e.sha256, e.size
-    FOR SHARE
+        OFFSET 0
+    ) known ON true
+    WHERE known.there IS NULL
+), waited AS MATERIALIZED (
+    SELECT e.state
+    FROM (SELECT DISTINCT f.sha256, f.size FROM fresh f ORDER BY f.sha256, f.size) f
+    CROSS JOIN LATERAL (
+        SELECT e.state FROM evidence e
+        WHERE e.sha256 = f.sha256 AND e.size = f.size AND e.state <> 'verified'
+        OFFSET 0
+        FOR SHARE
+    ) e
 )
-INSERT INTO evidence_link (item_id, sha256, size, role, version)
-SELECT f.item_id, f.sha256, f.size, f.role, CASE WHEN f.role = 'report' THEN i.version END
-FROM fresh f
-JOIN item i ON i.id = f.item_id
-WHERE (SELECT count(*) FROM waited) >= 0
+INSERT INTO evidence_link (item_id, version, sha256, size, role)
+SELECT f.* FROM fresh f WHERE (SELECT count(*) FROM waited) >= 0
 ON CONFLICT DO NOTHING;
 
 -- name: states_of_items
@@ -133,6 +155,9 @@ SELECT state FROM upload WHERE sha256 = $1 AND size = $2 AND state <> 'done';
 
 -- name: live_uploads
 SELECT object_key FROM upload WHERE object_key = ANY($1::text[]) AND state <> 'done';
+
+-- name: upload_lives
+SELECT EXISTS (SELECT FROM upload WHERE id = $1 AND state <> 'done');
 
 -- name: has_proved
 SELECT EXISTS (SELECT FROM upload WHERE sha256 = $1 AND size = $2 AND user_id = $3 AND proved);

@@ -5,32 +5,57 @@ INSERT INTO stream (key) SELECT unnest($1::text[]) ON CONFLICT (key) DO NOTHING;
 -- name: lock_streams
 SELECT id, key FROM stream WHERE key = ANY($1::text[]) ORDER BY id FOR UPDATE;
 
--- The streams were locked by an earlier statement, so this one's snapshot holds their last committed state.
+-- The streams were locked by an earlier statement, so this one's snapshot holds their last committed state. They are
+-- looked up by a list of ids: of a join the planner expects so many rows that it reads all streams of the city.
 -- name: write_feed
-WITH incoming AS (
+WITH incoming AS MATERIALIZED (
     SELECT r.*, row_number() OVER (PARTITION BY r.stream_id ORDER BY r.object_id) AS place
     FROM jsonb_to_recordset($1) AS r (
-        stream_id bigint, object_id uuid, kind text, present boolean, version integer, rev bigint, touch integer,
+        stream_id bigint, object_id uuid, kind text, present boolean, version bigint, rev bigint, touch bigint,
         hash bigint
     )
 ), previous AS (
     SELECT f.stream_id, f.object_id, f.hash FROM feed f JOIN incoming i USING (stream_id, object_id)
+), held AS MATERIALIZED (
+    SELECT s.id, s.head FROM stream s WHERE s.id = ANY(ARRAY(SELECT i.stream_id FROM incoming i))
 ), moved AS (
-    INSERT INTO feed (stream_id, object_id, kind, position, present, version, rev, touch, hash)
+    INSERT INTO feed (stream_id, object_id, kind, position, present, absent_since, version, rev, touch, hash)
     SELECT
-        i.stream_id, i.object_id, i.kind, s.head + i.place, i.present, i.version, i.rev, i.touch, i.hash
-    FROM incoming i JOIN stream s ON s.id = i.stream_id
+        i.stream_id, i.object_id, i.kind, s.head + i.place, i.present, CASE WHEN NOT i.present THEN now() END,
+        i.version, i.rev, i.touch, i.hash
+    FROM incoming i JOIN held s ON s.id = i.stream_id
     ON CONFLICT (stream_id, object_id) DO UPDATE SET
-        position = excluded.position, present = excluded.present, version = excluded.version, rev = excluded.rev,
-        touch = excluded.touch, hash = excluded.hash
+        position = excluded.position, present = excluded.present, absent_since = excluded.absent_since,
+        version = excluded.version, rev = excluded.rev, touch = excluded.touch, hash = excluded.hash
 ), change AS (
     SELECT i.stream_id, count(*) AS entries, bit_xor(i.hash) # coalesce(bit_xor(p.hash), 0) AS difference
     FROM incoming i LEFT JOIN previous p USING (stream_id, object_id)
     GROUP BY i.stream_id
 )
-UPDATE stream s SET head = s.head + c.entries, digest = s.digest # c.difference
+UPDATE stream s SET
+    head = s.head + c.entries, digest = s.digest # c.difference, stirred = pg_current_xact_id()
 FROM change c
-WHERE s.id = c.stream_id;
+WHERE s.id = c.stream_id AND s.id = ANY(ARRAY(SELECT h.id FROM held h));
+
+-- The same for items that were in no stream before: nothing is replaced, and places are given.
+-- name: begin_feed
+WITH incoming AS MATERIALIZED (
+    SELECT i.*
+    FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+        AS i (stream_id, object_id, place, version, rev, touch, hash)
+), change AS MATERIALIZED (
+    SELECT i.stream_id, count(*) AS entries, bit_xor(i.hash) AS difference FROM incoming i GROUP BY i.stream_id
+), held AS MATERIALIZED (
+    SELECT s.id, s.head FROM stream s WHERE s.id = ANY(ARRAY(SELECT c.stream_id FROM change c))
+), begun AS (
+    INSERT INTO feed (stream_id, object_id, kind, position, present, version, rev, touch, hash)
+    SELECT i.stream_id, i.object_id, 'item', s.head + i.place, true, i.version, i.rev, i.touch, i.hash
+    FROM incoming i JOIN held s ON s.id = i.stream_id
+)
+UPDATE stream s SET
+    head = s.head + c.entries, digest = s.digest # c.difference, stirred = pg_current_xact_id()
+FROM change c
+WHERE s.id = c.stream_id AND s.id = ANY(ARRAY(SELECT h.id FROM held h));
 
 -- name: streams_of_scope
 SELECT id, key, head, digest, gc_floor FROM stream WHERE key = ANY($1::text[]) ORDER BY key;
@@ -39,38 +64,84 @@ SELECT id, key, head, digest, gc_floor FROM stream WHERE key = ANY($1::text[]) O
 SELECT key, head FROM stream WHERE key = ANY($1::text[]);
 
 -- name: entries_after
-SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS s (stream_id, after, fill)
+SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch,
+    NOT f.present AND EXISTS (SELECT FROM item i WHERE i.id = f.object_id AND i.erased_at IS NOT NULL) AS erased
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[]) AS s (stream_id, after, fill, most)
 CROSS JOIN LATERAL (
     SELECT * FROM feed f
     WHERE f.stream_id = s.stream_id AND f.position > s.after AND (f.present OR f.position > s.fill)
     ORDER BY f.position
-    LIMIT $4
+    LIMIT s.most
 ) f;
 
+-- name: erased_absences
+SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch, true AS erased
+FROM feed f JOIN item i ON i.id = f.object_id
+WHERE f.stream_id = ANY($1::bigint[]) AND NOT f.present AND i.erased_at IS NOT NULL
+ORDER BY f.position;
+
+-- What is present at each place of some streams, for comparing; a place is told by the last bytes of the id.
+-- name: places_of_streams
+SELECT s.id AS stream_id, p.*
+FROM unnest($1::bigint[]) AS s (id)
+CROSS JOIN LATERAL (
+    SELECT
+        (get_byte(uuid_send(f.object_id), 15) << 4) | (get_byte(uuid_send(f.object_id), 14) >> 4) AS place,
+        bit_xor(f.hash) AS digest, count(*) AS entries
+    FROM feed f
+    WHERE f.stream_id = s.id AND f.present
+    GROUP BY place
+) p;
+
+-- name: hashes_at_places
+SELECT a.stream_id, f.place, f.hash
+FROM (SELECT stream_id, array_agg(place) AS places FROM unnest($1::bigint[], $2::integer[]) AS u (stream_id, place)
+      GROUP BY stream_id) a
+CROSS JOIN LATERAL (
+    SELECT
+        f.hash, (get_byte(uuid_send(f.object_id), 15) << 4) | (get_byte(uuid_send(f.object_id), 14) >> 4) AS place
+    FROM feed f
+    WHERE f.stream_id = a.stream_id AND f.present
+) f
+WHERE f.place = ANY(a.places);
+
+-- name: entries_with_hashes
+SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch, f.hash, false AS erased
+FROM (SELECT stream_id, array_agg(hash) AS hashes FROM unnest($1::bigint[], $2::bigint[]) AS u (stream_id, hash)
+      GROUP BY stream_id) a
+JOIN feed f ON f.stream_id = a.stream_id AND f.present AND f.hash = ANY(a.hashes);
+
+-- Looked up one by one, or the planner of a database without statistics reads whole tables. `photos`: those of which
+-- there is more to tell than that the form lists them and they are declared.
 -- name: bodies_of_items
 SELECT
     i.*, k.wrapped, r.state AS review_state, r.level AS review_level, r.version AS review_version,
     r.reason AS review_reason, r.note AS review_note, r.notes AS review_notes, c.state AS case_state,
     c.organisation_id, c.accept_by, c.respond_by, c.handle_by, e.photos
-FROM item i
-JOIN item_key k ON k.item_id = i.id
-LEFT JOIN review r ON r.item_id = i.id
-LEFT JOIN cases c ON c.item_id = i.id
-LEFT JOIN LATERAL (
+FROM unnest($1::uuid[]) AS wanted (id)
+CROSS JOIN LATERAL (
+    SELECT i.id, i.type, i.version, i.rev, i.touch, i.grid_id, i.author_id, i.urgency, i.clear, i.sealed, i.received_at
+    FROM item i WHERE i.id = wanted.id OFFSET 0
+) i
+CROSS JOIN LATERAL (SELECT k.wrapped FROM item_key k WHERE k.item_id = wanted.id OFFSET 0) k
+LEFT JOIN LATERAL (SELECT * FROM review r WHERE r.item_id = wanted.id OFFSET 0) r ON true
+LEFT JOIN LATERAL (SELECT * FROM cases c WHERE c.item_id = wanted.id OFFSET 0) c ON true
+CROSS JOIN LATERAL (
     SELECT jsonb_agg(
-        jsonb_build_object(
-            'sha256', encode(l.sha256, 'hex'), 'size', l.size, 'role', l.role, 'state', p.state
-        ) ORDER BY l.role DESC, l.sha256
+        jsonb_build_object('sha256', encode(l.sha256, 'hex'), 'size', l.size, 'role', l.role, 'state', p.state)
+        ORDER BY l.role DESC, l.sha256, l.size
     ) AS photos
-    FROM evidence_link l JOIN evidence p USING (sha256, size)
-    WHERE l.item_id = i.id
-) e ON true
-WHERE i.id = ANY($1::uuid[]);
+    FROM evidence_link l
+    CROSS JOIN LATERAL (
+        SELECT p.state FROM evidence p WHERE p.sha256 = l.sha256 AND p.size = l.size OFFSET 0
+    ) p
+    WHERE l.item_id = wanted.id AND (l.version IS NULL OR p.state IN ('verified', 'refused'))
+) e;
 
 -- name: bodies_of_notices
 SELECT
-    n.id, n.kind, n.code, n.item_id, n.version, k.wrapped, c.clear, c.sealed, r.reason, r.note, r.notes
+    n.id, n.kind, n.code, n.item_id, n.version, k.wrapped, c.clear, c.sealed,
+    coalesce(r.reason, c.claim ->> 'fault') AS reason, r.note, r.notes
 FROM notice n
 JOIN item_key k ON k.item_id = n.item_id
 LEFT JOIN conflict c ON c.id = n.conflict_id

@@ -16,19 +16,31 @@ WHERE item_id = ANY($1::uuid[])
 ORDER BY item_id, version;
 
 -- name: inspect_conflicts
-SELECT id, item_id, device_id, set_no, set_index, clear, sealed FROM conflict WHERE item_id = ANY($1::uuid[]);
+-- A duplicate holds no value: what its change brought is in the item.
+SELECT id, item_id, device_id, set_no, set_index, clear, sealed FROM conflict
+WHERE item_id = ANY($1::uuid[]) AND kind <> 'duplicate';
 
 -- name: inspect_quarantine
 SELECT device_id, set_no, set_index FROM quarantine
 WHERE device_id = ANY($1::uuid[]) AND epoch = $2 AND outcome <> 'forked' AND state <> 'discarded';
 
 -- name: inspect_sets
-SELECT device_id, no, hash FROM change_set WHERE device_id = ANY($1::uuid[]) AND epoch = $2;
+SELECT device_id, no, hash, receipt ->> 'status' AS status FROM change_set WHERE device_id = ANY($1::uuid[]) AND epoch = $2;
+
+-- name: inspect_forked_sets
+SELECT device_id, no, hash FROM forked_set WHERE device_id = ANY($1::uuid[]) AND epoch = $2;
+
+-- name: inspect_lonely_duplicates
+SELECT c.item_id FROM conflict c
+WHERE c.item_id = ANY($1::uuid[]) AND c.kind = 'duplicate' AND c.state = 'open' AND NOT EXISTS (
+    SELECT FROM unique_hint u JOIN item i ON i.id = u.item_id
+    WHERE u.claim = c.hint AND u.item_id <> c.item_id AND NOT i.deleted
+);
 
 -- name: inspect_raw_sets
 SELECT s.device_id, s.no, s.epoch, s.sealed, s.wrapped
 FROM change_set s
-WHERE s.epoch = $2 AND s.device_id = ANY($1::uuid[]) AND EXISTS (
+WHERE s.epoch = $2 AND s.device_id = ANY($1::uuid[]) AND s.wrapped IS NOT NULL AND EXISTS (
     SELECT FROM quarantine q WHERE q.device_id = s.device_id AND q.epoch = s.epoch AND q.set_no = s.no
 );
 

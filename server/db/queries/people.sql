@@ -4,13 +4,15 @@ SELECT id, name, phone_index, phone_sealed, password_hash
 FROM jsonb_to_recordset($1) AS person (id uuid, name text, phone_index bytea, phone_sealed bytea, password_hash text);
 
 -- name: insert_assignments
-INSERT INTO assignment (user_id, role, grid_id, division, department, valid_from)
+INSERT INTO assignment (user_id, role, grid_id, division, department, valid_from, valid_to)
 SELECT held.user_id, held.role, held.grid_id, coalesce(l.community, held.division), held.department,
-    coalesce(held.valid_from, now())
+    coalesce(held.valid_from, now()), held.valid_to
 FROM jsonb_to_recordset($1) AS held (
-    user_id uuid, role text, grid_id uuid, division text, department text, valid_from timestamptz
+    user_id uuid, role text, grid_id uuid, division text, department text, valid_from timestamptz,
+    valid_to timestamptz
 )
-LEFT JOIN grid_label l ON l.grid_id = held.grid_id AND l.to_version IS NULL;
+LEFT JOIN grid_label l ON l.grid_id = held.grid_id AND l.to_version IS NULL
+RETURNING id;
 
 -- name: find_person
 SELECT u.id, u.name, (
@@ -34,7 +36,7 @@ WHERE u.left_at IS NULL
 GROUP BY u.id
 HAVING bool_and(
     a.role = ANY($1) AND (a.grid_id = ANY($2) OR coalesce(l.community, a.division) LIKE ANY($3::text[])) IS TRUE
-)
+) AND bool_or(a.role = ANY($5))
 ORDER BY (
     SELECT count(*) FROM device d WHERE d.user_id = u.id AND d.revoked_at IS NULL
 ) + (

@@ -65,7 +65,7 @@ ORDER BY i.id DESC;
 -- name: history_of_item
 SELECT
     v.version, v.rev, v.op, v.author_id, u.name AS author_name, v.device_id, v.fields, v.clear, v.sealed, v.reason,
-    v.captured_at, v.received_at, l.code
+    v.captured_at, v.received_at, v.skew, l.code
 FROM revision v
 LEFT JOIN users u ON u.id = v.author_id
 LEFT JOIN grid_label l ON l.grid_id = v.grid_id AND l.to_version IS NULL
@@ -95,3 +95,23 @@ SELECT i.*, k.wrapped
 FROM item i JOIN item_key k ON k.item_id = i.id
 WHERE i.id = ANY($1::uuid[]) AND NOT i.deleted
 ORDER BY i.id;
+
+-- Read through in the order of ids, so that all pages together look at each item once.
+-- name: export_items
+SELECT
+    i.*, k.wrapped, l.code, l.name AS grid_name, l.synthetic, d.name_zh AS community_zh, d.name_en AS community_en,
+    r.state AS review_state, r.approved_version, c.state AS case_state
+FROM item i
+JOIN item_key k ON k.item_id = i.id
+LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+LEFT JOIN division d ON d.code = l.community
+LEFT JOIN review r ON r.item_id = i.id
+LEFT JOIN cases c ON c.item_id = i.id
+WHERE NOT i.deleted AND i.type = $3 AND {near} AND {reached}
+    AND ($2::uuid IS NULL OR i.id > $2)
+    AND ($4::text IS NULL OR starts_with(l.code, $4))
+    AND ($5::timestamptz IS NULL OR i.received_at >= $5)
+    AND ($6::timestamptz IS NULL OR i.received_at < $6)
+    AND (r.approved_version IS NOT NULL OR NOT $7::boolean)
+ORDER BY i.id
+LIMIT $8;

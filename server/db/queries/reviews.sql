@@ -81,3 +81,40 @@ FROM (
     SELECT item_id, max(at) AS at FROM review_step WHERE item_id = ANY($1::uuid[]) AND action = 'approved' GROUP BY item_id
 ) a
 WHERE EXISTS (SELECT FROM case_step s WHERE s.item_id = a.item_id AND s.at >= a.at);
+
+-- What these people are assigned to now, and the chiefs and workers of these grids.
+-- name: correctors
+SELECT a.user_id, a.role, a.grid_id, coalesce(l.community, a.division) AS division, a.department, a.valid_from, a.valid_to
+FROM assignment a
+JOIN users u ON u.id = a.user_id AND u.left_at IS NULL
+LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
+WHERE a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now()) AND (
+    a.user_id = ANY($1::uuid[])
+    OR (a.grid_id = ANY($2::uuid[]) AND a.role IN ('grid_chief', 'grid_worker'))
+)
+ORDER BY a.role, a.id;
+
+-- Records ($1: their types) are corrected where somebody works, events by their author wherever he works; what lies in
+-- its author's stream alone nobody else may correct, what is restricted only a chief.
+-- name: returned_to_nobody
+SELECT r.item_id
+FROM review r
+JOIN item i ON i.id = r.item_id
+WHERE r.state = 'returned' AND NOT i.deleted AND i.stream_class <> 'author'
+    AND ($2::uuid IS NULL OR r.answers = $2)
+    AND NOT EXISTS (
+        SELECT FROM assignment a
+        JOIN users u ON u.id = a.user_id AND u.left_at IS NULL
+        WHERE a.user_id = r.answers AND a.role IN ('grid_chief', 'grid_worker', 'part_time_worker')
+            AND a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())
+            AND (a.grid_id = i.grid_id OR (i.author_id = r.answers AND i.type <> ALL($1::text[])))
+    )
+    AND EXISTS (
+        SELECT FROM assignment t
+        JOIN users u ON u.id = t.user_id AND u.left_at IS NULL
+        WHERE t.grid_id = i.grid_id
+            AND (t.role = 'grid_chief' OR (t.role = 'grid_worker' AND i.stream_class = 'grid'))
+            AND t.valid_from <= now() AND (t.valid_to IS NULL OR t.valid_to > now())
+    )
+ORDER BY r.changed_at, r.item_id
+LIMIT $3;

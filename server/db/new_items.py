@@ -1,0 +1,91 @@
+"""Items that nobody had before: everything about them in as few statements as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from server.db.database import Connection
+from server.db.named import sql
+
+Photo = tuple[str, int]
+"""A photo's SHA-256 in hexadecimal digits, and its size."""
+
+
+class Origin(NamedTuple):
+    """Where and when a change set came from; what all of its revisions have in common."""
+
+    author_id: UUID
+    device_id: UUID
+    epoch: str
+    set_no: int | None
+    catalogue: str
+    registry: int
+    received_at: datetime
+
+
+class FirstSubmissions(NamedTuple):
+    """New items, each with its signed rev and its place (from 1 on) in `alike`: the columns of those that go one way.
+
+    `case_steps` among them are lists of [action, from, to].
+    """
+
+    item_ids: list[UUID]
+    revs: list[int]
+    places: list[int]
+    alike: list[dict[str, Any]]
+
+
+class NewItem(Struct, array_like=True, gc=False):
+    """A new item as the statement takes it apart, by place; what it is made of beside bytes.
+
+    `fields` and `terms` are texts of a line each: neither the key of a field nor a term ever holds a line's end.
+    """
+
+    id: UUID
+    type: str
+    grid_id: UUID | None
+    stream_class: str
+    in_own_stream: bool
+    rev: int
+    urgency: str
+    clear: dict[str, Any]
+    set_index: int
+    fields: str
+    derivation: dict[str, Any] | None
+    captured_at: datetime
+    skew: int | None
+    terms: str
+
+
+class Closed(NamedTuple):
+    """What of a new item only its key opens, and that key as it is kept."""
+
+    wrapped: bytes
+    sealed: bytes | None
+    revision_sealed: bytes | None
+
+
+async def insert_new_items(
+    connection: Connection, rows: Sequence[NewItem], closed: Iterable[Closed], origin: Origin
+) -> None:
+    """Keys, heads, first revisions and search terms; `closed`: of each row what is beside it."""
+    await connection.execute(sql("insert_new_items"), rows, *zip(*closed, strict=True), *origin)
+
+
+async def insert_first_submissions(
+    connection: Connection, given: FirstSubmissions, author_id: UUID, at: datetime
+) -> None:
+    """Submissions of new items, their cases and steps."""
+    await connection.execute(sql("insert_first_submissions"), *given, author_id, at)
+
+
+async def verified_among(connection: Connection, photos: Collection[Photo]) -> set[Photo]:
+    """Those of these photos that were verified before."""
+    asked = [{"sha256": f"\\x{sha256}", "size": size} for sha256, size in sorted(photos)]
+    rows = await connection.fetch(sql("verified_among"), asked) if asked else []
+    return {(row["sha256"].hex(), row["size"]) for row in rows}

@@ -1,0 +1,77 @@
+"""The key files beside the backups: written anew with each backup, and freed of what was erased since."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Set
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from server.db import backup_keys, backups, epochs, installation
+from server.db.database import Connection
+from server.db.installation import Root
+from server.services import Services
+from server.storage.key_file import About, KeyFile, KeyFileWriter, KeysUnreadable, OtherMasterKey, key_files
+
+
+async def write_keys(services: Services, folder: Path) -> KeyFileWriter:
+    """The keys as they are now, later than the dump: what was erased meanwhile is not among them. To be published."""
+    async with _reading(services) as (connection, root):
+        about = About(at=datetime.now(UTC), epoch=(await epochs.current(connection)).id)
+        return await _written(folder, root, about, backup_keys.key_sections(connection))
+
+
+async def tidy_keys(services: Services, folder: Path, wanted: Set[str]) -> list[str]:
+    """Free the key files of former epochs of what this database erased since, and remove those nobody wants.
+
+    `wanted`: the epochs that backups are kept of. Returns the names of files that cannot be opened, and stay.
+    """
+    unopened: list[str] = []
+    async with _reading(services) as (connection, root):
+        current = (await epochs.current(connection)).id
+        for epoch, path in key_files(folder).items():
+            if epoch not in wanted | {current}:
+                path.unlink()
+            elif epoch != current and not await _tidied(connection, root, path):
+                unopened.append(path.name)
+    return unopened
+
+
+async def _tidied(connection: Connection, root: Root, path: Path) -> bool:
+    try:
+        former = KeyFile(path, [root.master])
+    except (OtherMasterKey, KeysUnreadable):
+        return False
+    sections = backup_keys.without_destroyed(connection, former.frames())
+    (await _written(path.parent, root, former.about, sections)).publish()
+    return True
+
+
+async def _written(
+    folder: Path, root: Root, about: About, sections: AsyncIterator[tuple[str, AsyncIterator[bytes]]]
+) -> KeyFileWriter:
+    writer = KeyFileWriter(folder, root.master, about)
+    try:
+        async for section, parts in sections:
+            async for part in parts:
+                writer.add(section, part)
+        writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
+    return writer
+
+
+@asynccontextmanager
+async def _reading(services: Services) -> AsyncGenerator[tuple[Connection, Root]]:
+    """A connection of its own with one snapshot, of which nothing stays; and the root with its master key."""
+    connection = await backups.connect(services.settings.database_url)
+    try:
+        transaction = connection.transaction(isolation="repeatable_read")
+        await transaction.start()
+        root = await installation.read_root(connection, installation.master_keys(services.settings))
+        assert root is not None
+        yield connection, root
+        await transaction.rollback()
+    finally:
+        await connection.close()
