@@ -10,6 +10,7 @@ Everything is put there by the functions the server itself uses, so what a test 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -114,7 +115,7 @@ def point(grid: str = GRIDS[0]) -> dict[str, Any]:
 
 async def build_city(services: Services) -> None:
     """Put the city into an empty database."""
-    await services.database.write(lambda tx: _build(tx, services))
+    await services.database.write(lambda tx: lay_out(tx, services))
     await services.registry_holder.refresh()
 
 
@@ -253,6 +254,7 @@ async def deliver(services: Services, person: Person, *numbers: int) -> None:
 # Values ----------------------------------------------------------------------------------------------------
 
 _spare_photos = count(10_000)
+_doors = count(1)
 
 
 def _value(field: Field, item_type: ItemType, grid: str) -> Any:
@@ -261,7 +263,9 @@ def _value(field: Field, item_type: ItemType, grid: str) -> Any:
             first = field.options[0].value
             return [first] if field.multi else first
         case "text":
-            return "3栋2单元" if field.pattern else "楼道内堆放杂物"
+            # No two dwellings are the same one, unless a test makes them so.
+            door = str(next(_doors)) if field.key == "address" else ""
+            return "3栋2单元" if field.pattern else f"楼道内堆放杂物{door}"
         case "geo_point":
             return point(grid)
         case "photo_list":
@@ -285,7 +289,8 @@ _PLAIN = {
 # The city itself -------------------------------------------------------------------------------------------
 
 
-async def _build(tx: Transaction, services: Services) -> None:
+async def lay_out(tx: Transaction, services: Services) -> None:
+    """The rows of the city."""
     await registry.insert_divisions(
         tx.connection,
         [NewDivision(code=code, parent=parent, tier=tier_of(code), name_zh=name) for code, parent, name in _DIVISIONS],
@@ -293,8 +298,14 @@ async def _build(tx: Transaction, services: Services) -> None:
     await registry.insert_registry_version(tx.connection, 1, "test city")
     await registry.insert_grids(tx.connection, 1, [_grid(place, code) for place, code in enumerate(GRIDS)])
     await registry.insert_organisations(tx.connection, [_office(*one) for one in OFFICES])
-    await people.insert_users(tx.connection, [_user(services, person) for person in PEOPLE])
-    await people.insert_assignments(tx.connection, [one for person in PEOPLE for one in _assignments(person)])
+    await add_people(tx, services, PEOPLE)
+
+
+async def add_people(tx: Transaction, services: Services, persons: Iterable[Person]) -> None:
+    """More people, in office for a year."""
+    known = list(persons)
+    await people.insert_users(tx.connection, [_user(services, person) for person in known])
+    await people.insert_assignments(tx.connection, [one for person in known for one in _assignments(person)])
 
 
 _DIVISIONS = (

@@ -17,6 +17,7 @@ from server.db.database import Database
 from server.db.migrate import upgrade
 from server.embedded.services import running
 from server.settings import Settings
+from tests.databases import drop_database
 
 # Property tests print the failing example and the blob that replays it; slow machines must not fail them.
 settings.register_profile(
@@ -50,12 +51,9 @@ async def database_url(embedded: dict[str, str], template: str) -> AsyncIterator
     name = f"test_{uuid4().hex[:8]}"
     await _admin(embedded, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield _named(embedded["ONEGRID_DATABASE_URL"], name)
-    # Without FORCE, which may not end the database's own vacuum worker; a plain drop waits for that one.
-    await _admin(
-        embedded,
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND usename = current_user",
-    )
-    await _admin(embedded, f'DROP DATABASE "{name}"')
+    connection = await asyncpg.connect(embedded["ONEGRID_DATABASE_URL"])
+    await drop_database(connection, name)
+    await connection.close()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import httpx
 from schemas.wire import Capture, Clock, ExchangeAnswer, Fix
 from server.services import Services
 from server.usecases.sessions import begin_session
+from server.usecases.tickets import Ticket, write_ticket
 from sync.device import Applied, Device
 from sync.framing import Form, decode_answer, encode_request
 from tests.builders import GRIDS, Person, enrol, point
@@ -25,7 +26,12 @@ def clock() -> Clock:
 
 
 class FieldPhone:
-    """A phone with its reference device: edits in memory, exchanges over the wire."""
+    """A phone with its reference device: edits in memory, exchanges over the wire.
+
+    `install`: what its app called itself when it was enrolled.
+    """
+
+    install = "installation-1"
 
     def __init__(self, client: httpx.AsyncClient, device: Device, device_id: UUID, access: str, form: Form) -> None:
         self.client = client
@@ -60,7 +66,7 @@ class FieldPhone:
 
     async def send(self, answer_bytes: int | None = None) -> tuple[int, httpx.Response]:
         """One request, its answer not yet applied."""
-        outgoing = self.device.next_request(clock(), answer_bytes=answer_bytes)
+        outgoing = self.device.next_request(clock(), answer_bytes=answer_bytes, form=self.form)
         body = encode_request(outgoing.request, outgoing.sets, self.form)
         response = await self.client.post("/v1/exchange", content=body, headers=self.headers)
         return outgoing.serial, response
@@ -73,6 +79,14 @@ class FieldPhone:
         # A repair would heal, and so hide, whatever the server left out.
         assert applied.repaired == []
         return answer, applied
+
+    async def come_back(self) -> httpx.Response:
+        """Show the ticket; if it is taken, go on with the tokens it brings."""
+        wish = {"ticket": self.device.ticket, "install": self.install}
+        response = await self.client.post("/v1/enrol", json=wish)
+        if response.status_code == 200:
+            self.headers["Authorization"] = f"Bearer {response.json()['access']}"
+        return response
 
     async def sync(self) -> list[ExchangeAnswer]:
         """Exchange until nothing is left to push or pull."""
@@ -90,5 +104,9 @@ async def field_phone(services: Services, client: httpx.AsyncClient, person: Per
     pair = await services.database.write(
         lambda tx: begin_session(tx, services, phone.device_id, "device", person.id, phone.device_id)
     )
-    device = Device.enrolled(phone.device_id, person.id, services.catalogue.version, 1)
+    async with services.database.read() as connection:
+        row = await connection.fetchrow("SELECT id, user_id, enrolled_at FROM device WHERE id = $1", phone.device_id)
+    assert row is not None
+    ticket = write_ticket(services.keyring, Ticket(*row.values()), FieldPhone.install)
+    device = Device.enrolled(phone.device_id, person.id, services.catalogue.version, 1, ticket=ticket)
     return FieldPhone(client, device, phone.device_id, pair.access, form)

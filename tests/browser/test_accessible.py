@@ -57,6 +57,14 @@ async def pages_of(console: Console, scene: Scene, page: Page, language: str) ->
     for summary in await page.locator("summary").all():
         await summary.click()
     yield "case"
+    await console.go(page, "/console/search")
+    yield "search"
+    await page.fill("#value", "楼道")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#value")).to_have_value("楼道")
+    yield "what was found"
+    await console.go(page, "/console/export")
+    yield "export"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

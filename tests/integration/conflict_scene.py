@@ -13,13 +13,15 @@ from msgspec import Raw, json
 from schemas.wire import Base, Capture, Change, ChangeOutcome, ChangeSet, Clock
 from server.services import Services
 from server.usecases.conflict_access import id_range
-from server.usecases.conflicts import Done, Order, resolve_conflict, undo_resolution
+from server.usecases.conflicts import resolve_conflict, undo_resolution
+from server.usecases.orders import Order
 from server.usecases.push import Arrival, push_set
 from server.usecases.sealed_items import Vault
 from server.usecases.sessions import Caller, find_person
+from server.usecases.settling import Done
+from sync.disputes import Choice
 from sync.feed import unsigned64
 from sync.items import ItemState
-from sync.resolve import Choice
 from tests.integration.town import CHIEF_EAST, WORKER_EAST, Citizen
 
 DWELLING: dict[str, Any] = {
@@ -56,6 +58,7 @@ class Scene:
         self.truth = truth
         self.epoch = epoch
         self.phones: dict[str, Phone] = {}
+        self.registered = 0
 
     @classmethod
     async def open(cls, services: Services, truth: asyncpg.Connection) -> Scene:
@@ -105,12 +108,16 @@ class Scene:
         return receipt.outcomes[0]
 
     async def register(self) -> UUID:
-        """A dwelling and a resident of it, written by the worker."""
+        """A dwelling and a resident of it, written by the worker; the next ones are others."""
         dwelling, resident = uuid4(), uuid4()
-        built = await self.push("worker", "create", dwelling, DWELLING, of="0102")
-        assert built.outcome == "applied", built
-        made = await self.push("worker", "create", resident, RESIDENT | {"dwelling": str(dwelling)})
-        assert made.outcome == "applied", made
+        own = {"dwelling": str(dwelling), "national_id": national_id(self.registered)}
+        built = await self.push(
+            "worker", "create", dwelling, DWELLING | {"unit_no": f"2-1-{301 + self.registered}"}, of="0102"
+        )
+        assert (built.outcome, built.conflict) == ("applied", None), built
+        made = await self.push("worker", "create", resident, RESIDENT | own)
+        assert (made.outcome, made.conflict) == ("applied", None), made
+        self.registered += 1
         return resident
 
     async def base(self, item: UUID) -> Base:
@@ -181,6 +188,14 @@ class Scene:
             row[0]: Counter([line[0] for line in await self.truth.fetch(f'SELECT t::text FROM "{row[0]}" t')])
             for row in tables
         }
+
+
+def national_id(number: int) -> str:
+    """The first is that of `RESIDENT`; each is a valid one."""
+    digits = f"1101051949123100{2 + number}" if number < 8 else f"110105194912310{number:02}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+    return digits + "10X98765432"[total % 11]
 
 
 def long_ago(days: float) -> datetime:

@@ -15,6 +15,7 @@ from schemas.evidence import DeclaredPhoto, PhotoRef, UploadedAnswer, WayIn
 from schemas.wire import Capture, Fix
 from server.db import evidence, items
 from server.db.database import Transaction
+from server.db.evidence import PhotoLink
 from server.services import Services
 from server.usecases.evidence import declare, take_in
 from server.usecases.feeding import write_feed, writes_for_item
@@ -107,14 +108,8 @@ async def new_item(services: Services, *photos: bytes) -> UUID:
 
 async def link(tx: Transaction, item_id: UUID, photos: Iterable[bytes]) -> None:
     """What a push does for the photos that its items name."""
-    rows = [{"item_id": item_id, "role": "report", **_row(data)} for data in photos]
-    await evidence.declare_photos(tx.connection, rows)
-    await evidence.link_photos(tx.connection, rows)
-
-
-def _row(data: bytes) -> dict[str, Any]:
-    sha256, size = identity(data)
-    return {"sha256": sha256, "size": size}
+    links = [PhotoLink(item_id, 1, *identity(data), "report") for data in photos]
+    await evidence.link_photos(tx.connection, links)
 
 
 async def _insert_item(tx: Transaction, services: Services, item_id: UUID) -> None:
@@ -136,7 +131,7 @@ async def _insert_item(tx: Transaction, services: Services, item_id: UUID) -> No
         updated_at=WRITTEN_AT,
     )
     vault = Vault(services.keyring, services.catalogue)
-    key = vault.new_key(item_id)
+    key = vault.new_keys([item_id])[item_id]
     await items.insert_item_keys(tx.connection, [{"item_id": item_id, "wrapped": key.wrapped}])
     await items.insert_items(tx.connection, [_item_row(item)])
     await items.insert_revisions(tx.connection, [_revision_row(vault, item, key.secret)])

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from server.demo.city import one_street
 from server.demo.fill import fill
 from server.embedded.connection import connection
 from server.services import open_services
@@ -67,4 +68,4 @@ def simulate(city: City, *flags: str, demo_file: Path | None = None) -> Ran:
 
 async def _fill(city: City) -> None:
     async with open_services(city.settings()) as services:
-        await fill(services, city.data, city.url)
+        await fill(services, city.data, city.url, one_street())

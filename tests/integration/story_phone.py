@@ -40,7 +40,7 @@ class StoryPhone:
         catalogue = self.client.get("/v1/catalogue", params={"lang": "zh"}).headers["catalogue-version"]
         registry = self.client.get("/v1/registry").json()["version"]
         device, user = UUID(enrolled["device"]), UUID(enrolled["user"])
-        self.device = Device.enrolled(device, user, catalogue, registry, enrolled["epoch"], "1.0")
+        self.device = Device.enrolled(device, user, catalogue, registry, enrolled["epoch"], "1.0", enrolled["ticket"])
         self._minutes = 0
 
     # Offline -----------------------------------------------------------------------------------------------
@@ -91,8 +91,9 @@ class StoryPhone:
 
     def whole_stream(self, stream: str) -> tuple[list[bytes], str | None]:
         """What a fresh pull gives of a stream: each entry's bytes as they came, and the digest."""
-        header = {"device": str(self.device_id), "clock": json.decode(json.encode(_clock()))}
-        body = json.encode(header | {"catalogue": "", "registry": 0}) + b"\n"
+        own = self.device.next_request(_clock()).request
+        header = {"device": own.device, "clock": own.clock, "catalogue": own.catalogue, "registry": 0}
+        body = json.encode(header) + b"\n"
         answer = self.client.post("/v1/exchange", content=body, headers={"Content-Type": "application/x-ndjson"})
         pages = json.decode(answer.content, type=_Pages).streams
         (page,) = [page for page in pages if page.stream == stream]

@@ -15,7 +15,7 @@ import pytest
 from tests.integration import town
 from tests.integration.test_auth import enrol, use
 
-pytestmark = pytest.mark.usefixtures("small_town")
+pytestmark = [pytest.mark.usefixtures("small_town"), pytest.mark.long]
 
 
 class Ended(NamedTuple):

@@ -18,6 +18,8 @@ from server.services import Services
 from tests.integration.conflict_scene import Scene
 from tests.integration.town import ADMINISTRATOR, CHIEF_EAST, COMMUNITY_EAST, WORKER_EAST, Citizen
 
+pytestmark = pytest.mark.long
+
 PERSONAL = ("张三", "张山", "13800001234", "13900005678", "11010519491231002X")
 WHY = ("--reason", "已电话核实")
 

@@ -13,7 +13,7 @@ from server.errors import Problem
 from server.services import Services
 from server.usecases.conflict_access import id_range
 from server.usecases.conflict_views import Page, list_conflicts, reveal_conflict, show_conflict
-from sync.resolve import Choice
+from sync.disputes import Choice
 from tests.integration.conflict_scene import RESIDENT, Scene, long_ago
 from tests.integration.town import ADMINISTRATOR, CHIEF_EAST, COMMUNITY_EAST, EAST, HANDLER, Citizen
 

@@ -12,9 +12,9 @@ import pytest
 
 from server.errors import Problem
 from server.services import Services
+from sync.disputes import Choice
 from sync.feed import digest, signed64, unsigned64
 from sync.items import revision_rev
-from sync.resolve import Choice
 from tests.integration.conflict_scene import DWELLING, Scene
 from tests.integration.town import (
     ADMINISTRATOR,

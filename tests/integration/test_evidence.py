@@ -163,6 +163,17 @@ async def test_other_bytes_under_the_right_name_are_refused_and_asked_for_again(
     assert await state_of(truth, data) == ("verified", None)
 
 
+async def test_another_photo_of_the_same_size_under_the_right_name_is_refused(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    """A real photo too: nothing but its hash tells that it is another one."""
+    shorter, longer = sorted((jpeg(1), jpeg(2)), key=len)
+    data, other = longer, shorter + bytes(len(longer) - len(shorter))
+    await new_item(services, data)
+    await check_upload(services, await sent(services, data, instead=other))
+    assert await state_of(truth, data) == ("refused", "photo_hash_differs")
+
+
 async def test_what_comes_by_an_old_address_later_changes_nothing(services: Services) -> None:
     data = jpeg(2)
     await new_item(services, data)

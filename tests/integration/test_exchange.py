@@ -78,6 +78,22 @@ async def test_a_lost_answer_is_answered_again_and_has_one_effect(worker, truth)
     assert await truth.fetchval("SELECT count(*) FROM revision") == 1
 
 
+async def test_an_edit_that_is_sent_again_is_not_decided_again_over_what_others_wrote_since(worker, mate, truth):
+    item = await create_shared(worker, mate)
+    worker.edit(item, rooms_let=2)
+    worker.seal()
+    _, lost = await worker.send()
+    await mate.sync()
+    mate.edit(item, rooms_let=3)
+    mate.seal()
+    assert outcomes(await mate.sync()) == ["applied"]
+    answers = await worker.sync()
+    assert answers[0].receipts == decode_answer(lost.content, "json").receipts
+    assert await truth.fetchval("SELECT count(*) FROM revision") == 3
+    assert await truth.fetchval("SELECT count(*) FROM conflict") == 0
+    assert worker.device.visible(item).fields["rooms_let"] == 3
+
+
 async def test_a_set_delivered_twice_at_once_has_one_effect(worker, truth):
     worker.create("0102", HOUSE)
     worker.seal()

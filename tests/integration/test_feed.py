@@ -78,7 +78,7 @@ async def test_a_puller_never_passes_what_is_not_yet_committed(database, truth):
     await asyncio.gather(slow, fast)
     (row,) = await truth.fetch("SELECT id, head FROM stream WHERE key = 'grid/one'")
     async with database.read() as snapshot:
-        entries = await feed.entries_after(snapshot, [(row["id"], 0, row["head"])], 10)
+        entries = await feed.entries_after(snapshot, [(row["id"], 0, row["head"], 10)])
     assert [(one["object_id"], one["position"]) for one in entries] == [(OBJECTS[0], 1), (OBJECTS[1], 2)]
 
 
@@ -91,7 +91,7 @@ async def test_pullers_between_writers_end_with_the_full_picture(database, truth
         async with database.read() as snapshot:
             rows = await feed.streams_of_scope(snapshot, ["grid/one"])
             if rows:
-                for entry in await feed.entries_after(snapshot, [(rows[0]["id"], cursor, 0)], 3):
+                for entry in await feed.entries_after(snapshot, [(rows[0]["id"], cursor, 0, 3)]):
                     held[entry["object_id"]] = (entry["version"], entry["present"])
                     cursor = entry["position"]
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+from msgspec import json
 
 from schemas.wire import Base, Change
 from server.services import Services
@@ -60,6 +61,12 @@ async def a_resident(phone: builders.Phone, name: str = "王秀英") -> UUID:
     )
 
 
+async def revealed(at: Desk, item_id: UUID) -> Any:
+    answer = await at.post(f"/v1/items/{item_id}/reveal", {"reason": "核对身份"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 async def test_a_page_tells_everything_that_happened(
     services: Services, chief: Desk, truth: asyncpg.Connection
 ) -> None:
@@ -70,7 +77,7 @@ async def test_a_page_tells_everything_that_happened(
     await chief.decide({**returned, "notes": {"description": "几栋?"}})
     await phone.correct(item_id, description="3栋楼道堵塞")
     await chief.decide(await approval(truth, item_id))
-    view = await chief.found(f"/v1/items/{item_id}")
+    view = await revealed(chief, item_id)
     assert view["author_name"] == "grid_worker 01"
     assert view["item"]["fields"]["description"] == "3栋楼道堵塞"
     assert view["item"]["review"]["state"] == "approved"
@@ -91,15 +98,53 @@ async def test_a_page_tells_everything_that_happened(
     assert (shown["state"], shown["role"], shown["media_type"]) == ("verified", "report", "image/png")
 
 
-async def test_personal_values_are_opened_for_readers_alone_and_the_reading_is_noted(
+async def test_personal_values_are_masked_in_the_history_too(
+    services: Services, chief: Desk, truth: asyncpg.Connection
+) -> None:
+    phone = await enrol(services, WORKER)
+    resident = await a_resident(phone)
+    await phone.correct(resident, name="王秀兰")
+    answer = await chief.get(f"/v1/items/{resident}")
+    assert answer.headers["cache-control"] == "no-store"
+    assert not [value for value in ("秀英", "秀兰", "19491231") if value in answer.text]
+    view = answer.json()
+    assert (view["item"]["fields"]["name"], view["history"][1]["fields"]) == ("王*", {"name": "王*"})
+    assert view["item"]["fields"]["national_id"] == "110***********002X"
+    rows = await truth.fetch("SELECT actor_id, action, subject_id FROM audit WHERE action LIKE 'item.%'")
+    assert [tuple(row) for row in rows] == [(CHIEF.id, "item.read", str(resident))]
+
+
+async def test_revealing_is_noted_with_reason_and_fields_and_without_values(
     services: Services, chief: Desk, truth: asyncpg.Connection
 ) -> None:
     resident = await a_resident(await enrol(services, WORKER))
-    view = await chief.found(f"/v1/items/{resident}")
-    assert view["item"]["fields"]["name"] == "王秀英"
-    assert view["history"][0]["fields"]["national_id"] == "11010519491231002X"
-    rows = await truth.fetch("SELECT actor_id, action, subject_id FROM audit WHERE action = 'item.read'")
-    assert [tuple(row) for row in rows] == [(CHIEF.id, "item.read", str(resident))]
+    view = await revealed(chief, resident)
+    assert (view["item"]["fields"]["name"], view["history"][0]["fields"]["name"]) == ("王秀英", "王秀英")
+    row = await truth.fetchrow("SELECT actor_id, subject_id, reason, detail FROM audit WHERE action = 'item.reveal'")
+    assert row is not None
+    assert tuple(row)[:3] == (CHIEF.id, str(resident), "核对身份")
+    assert set(json.decode(row["detail"])["fields"]) == builders.form("0101").keys() | {"dwelling", "national_id"}
+    assert "王秀英" not in row["detail"]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+async def test_nothing_is_revealed_without_a_reason(
+    services: Services, chief: Desk, truth: asyncpg.Connection, reason: str
+) -> None:
+    resident = await a_resident(await enrol(services, WORKER))
+    answer = await chief.post(f"/v1/items/{resident}/reveal", {"reason": reason})
+    refused(answer, 400, "reason_needed" if not reason.strip() else "parameter_invalid")
+    assert "王" not in answer.text
+    assert await truth.fetchval("SELECT count(*) FROM audit WHERE action LIKE 'item.%'") == 0
+
+
+async def test_revealing_reaches_no_further_than_reading(
+    services: Services, app_client: httpx.AsyncClient, truth: asyncpg.Connection
+) -> None:
+    resident = await a_resident(await enrol(services, WORKER))
+    stranger = await desk(services, app_client, WEST_CHIEF)
+    refused(await stranger.post(f"/v1/items/{resident}/reveal", {"reason": "看看"}), 404, "not_found")
+    assert await truth.fetchval("SELECT count(*) FROM audit WHERE action LIKE 'item.%'") == 0
 
 
 async def test_lists_show_nothing_that_was_filled_in(services: Services, chief: Desk) -> None:

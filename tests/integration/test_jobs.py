@@ -25,7 +25,7 @@ from tests.integration.evidence_scene import (
 )
 from tests.unit.pictures import jpeg
 
-pytestmark = pytest.mark.usefixtures("small_town")
+pytestmark = [pytest.mark.usefixtures("small_town"), pytest.mark.long]
 
 _SECONDS = 60
 

@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from schemas.grid_code import printed
 from server.services import RegistryHolder, Services
 from tests.integration import town
 from tests.integration.test_auth import a_code, enrol, refused, sign_in
@@ -41,19 +42,26 @@ async def test_each_gets_the_grids_of_his_territory(
     assert [grid["code"] for grid in view["grids"]] == codes
 
 
-async def test_a_grid_has_everything_an_app_draws(app_client: httpx.AsyncClient) -> None:
+async def test_a_grid_has_everything_an_app_draws(app_client: httpx.AsyncClient, truth: asyncpg.Connection) -> None:
+    await truth.execute(
+        """UPDATE grid_label SET compounds = '{东苑}', micro_grids = '[{"serial": "01", "name": "东片"}]'"""
+    )
     view = (await app_client.get("/v1/registry", headers=await bearer(app_client, town.WORKER_EAST))).json()
     west, south = 117.9, 32.7
     ring = [[west, south], [west + 0.01, south], [west + 0.01, south + 0.01], [west, south + 0.01], [west, south]]
+    assert (view["since"], view["scope"]) == (None, [str(town.grid_id(f"{town.EAST}001"))])
     assert view["grids"] == [
         {
             "id": str(town.grid_id(f"{town.EAST}001")),
             "code": f"{town.EAST}001",
+            "printed": printed(f"{town.EAST}001"),
             "name": "第1网格",
             "kind": "general",
             "community": town.EAST,
             "community_zh": "东社区",
             "community_en": "East",
+            "compounds": ["东苑"],
+            "micro_grids": [{"code": f"{town.EAST}001-01", "name": "东片"}],
             "outline": [ring],
             "synthetic": True,
         }
@@ -75,6 +83,45 @@ async def test_what_is_held_is_not_sent_again(app_client: httpx.AsyncClient, tru
     await truth.execute("UPDATE grid_label SET name = '新名' WHERE community = $1", town.EAST)
     changed = await app_client.get("/v1/registry", headers=headers | {"If-None-Match": tag})
     assert changed.json()["grids"][0]["name"] == "新名"
+
+
+async def publish(truth: asyncpg.Connection, version: int) -> None:
+    await truth.execute("INSERT INTO registry_version (version, note) VALUES ($1, 'test')", version)
+
+
+async def test_a_phone_asks_for_what_changed_since_it_looked(
+    app_client: httpx.AsyncClient, truth: asyncpg.Connection
+) -> None:
+    headers = await bearer(app_client, town.ADMINISTRATOR)
+    scope = [str(town.grid_id(code)) for code in sorted(town.GRIDS)]
+
+    async def since(version: int) -> tuple[int, int | None, list[str]]:
+        view = (await app_client.get("/v1/registry", headers=headers, params={"since": version})).json()
+        assert view["scope"] == scope
+        return view["version"], view["since"], [grid["name"] for grid in view["grids"]]
+
+    assert await since(1) == (1, 1, [])
+    await publish(truth, 2)
+    await truth.execute("UPDATE grid_label SET to_version = 2 WHERE code = $1", f"{town.EAST}002")
+    await truth.execute(
+        "INSERT INTO grid_label (grid_id, from_version, code, community, kind, name, outline) "
+        "SELECT grid_id, 2, code, community, kind, '改名', outline FROM grid_label WHERE to_version = 2"
+    )
+    assert await since(1) == (2, 1, ["改名"])
+    assert await since(2) == (2, 2, [])
+    await publish(truth, 3)
+    await truth.execute("UPDATE division SET name_zh = '新西社区', changed_in = 3 WHERE code = $1", town.WEST)
+    assert await since(2) == (3, 2, ["第3网格"])
+    assert await since(1) == (3, 1, ["改名", "第3网格"])
+    assert await since(0) == (3, 0, ["第1网格", "改名", "第3网格"])
+    # A phone of before a restore knows a version that this database has not.
+    assert await since(4) == (3, None, ["第1网格", "改名", "第3网格"])
+
+
+@pytest.mark.parametrize("since", ["-1", "x", "", "1.5", str(2**31)])
+async def test_a_version_is_a_whole_number(app_client: httpx.AsyncClient, since: str) -> None:
+    headers = await bearer(app_client, town.WORKER_EAST)
+    refused(await app_client.get("/v1/registry", headers=headers, params={"since": since}), 400, "parameter_invalid")
 
 
 async def test_an_ended_assignment_takes_its_grid_along(

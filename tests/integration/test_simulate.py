@@ -11,12 +11,15 @@ import msgspec
 import pytest
 
 from schemas.forms import packaged
+from server.simulate.faults import FAULTS
 from tests.integration.simulated_city import City, served_city, simulate
+
+pytestmark = pytest.mark.long
 
 KEYS = [
     "devices", "change_sets", "changes", "by_item_type", "items", "photos_verified", "answers_lost",
     "receipts_replayed", "overlaps", "merged", "parked", "rejected", "lost", "duplicated", "diverged", "seconds",
-    "seed",
+    "seed", "plan", "faults",
 ]  # fmt: skip
 
 
@@ -70,6 +73,55 @@ def assert_found(status: int, figures: dict[str, int], told: str, field: str) ->
     found = {what: figures[what] for what in ("lost", "duplicated", "diverged")}
     assert found == {"lost": 0, "duplicated": 0, "diverged": 0, field: int(injected[1])}, told
     assert status == 1
+
+
+def test_every_fault_strikes_and_nothing_comes_of_it(city: City) -> None:
+    ran = simulate(city, "--devices", "12", "--seed", "5", "--faults", "all")
+    assert [ran.figures[what] for what in ("lost", "duplicated", "diverged")] == [0, 0, 0], ran.told
+    struck = ran.figures["faults"]
+    assert list(struck) == list(FAULTS)
+    assert min(struck.values()) >= 1, struck
+    assert ran.status == 0, ran.told
+
+
+def test_the_same_seed_is_the_same_plan_and_another_is_another(city: City) -> None:
+    faults = "day_offline,bytes_lost,poisoned,oversized"
+    runs = [simulate(city, "--devices", "5", "--seed", seed, "--faults", faults) for seed in ("11", "11", "12")]
+    assert [ran.status for ran in runs] == [0, 0, 0], [ran.told for ran in runs]
+    one, again, other = (ran.figures for ran in runs)
+    assert one["plan"] == again["plan"] != other["plan"]
+    # No order of commits can change what is written but where an edit depends on what another phone left behind.
+    assert one["faults"] == again["faults"]
+    assert one["items"] == again["items"]
+    assert one["change_sets"] == pytest.approx(again["change_sets"], rel=0.02)
+    assert one["changes"] == pytest.approx(again["changes"], rel=0.02)
+
+
+def test_sabotage_is_found_among_many_faults_too(city: City) -> None:
+    faults = "request_lost,answer_garbled,raced,memory_older,bytes_lost,poisoned,backup_restored"
+    ran = simulate(city, "--devices", "7", "--seed", "6", "--faults", faults, "--sabotage", "double")
+    assert_found(ran.status, ran.figures, ran.told, "duplicated")
+
+
+def test_a_fault_that_never_happened_makes_a_run_fail_if_it_had_phones_enough(city: City) -> None:
+    # An answer comes late only where one was lost, and none is.
+    ran = simulate(city, "--devices", "12", "--seed", "7", "--faults", "answer_applied_late")
+    assert ran.status == 1
+    assert "never happened: answer_applied_late" in ran.told
+    assert [ran.figures[what] for what in ("lost", "duplicated", "diverged")] == [0, 0, 0]
+
+
+def test_faults_that_need_a_desk_are_refused_where_only_the_address_is_known(city: City, tmp_path: Path) -> None:
+    elsewhere = Path(shutil.copy(city.demo_file, tmp_path))
+    ran = simulate(city, "--devices", "4", "--faults", "holder_left", demo_file=elsewhere)
+    assert ran.status == 1
+    assert "need the server's data folder" in ran.figures["error"]["en"]
+
+
+def test_a_fault_that_there_is_not_is_wrong_usage(city: City) -> None:
+    ran = simulate(city, "--devices", "2", "--faults", "answer_lost,earthquake")
+    assert ran.status == 2
+    assert "earthquake" in ran.told
 
 
 @pytest.mark.parametrize(

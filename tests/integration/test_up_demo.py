@@ -3,9 +3,12 @@
 import signal
 from pathlib import Path
 
+import pytest
 from msgspec import json
 
 from tests.integration.up_process import Up, eventually, left_running, running_up, used
+
+pytestmark = pytest.mark.long
 
 FILL = """
 import os, pathlib

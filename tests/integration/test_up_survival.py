@@ -15,6 +15,8 @@ from server.embedded.connection import connection
 from server.embedded.ports import accepts
 from tests.integration.up_process import Up, descendants, eventually, left_running, lives, running_up, used
 
+pytestmark = pytest.mark.long
+
 LIVES_ONCE = """
 import os, pathlib, signal
 lived = pathlib.Path(os.environ["ONEGRID_DATA"], "lived")

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from server.embedded import launch
 
@@ -33,9 +34,11 @@ def eventually(condition: Callable[[], bool], seconds: float = _PATIENCE) -> boo
 
 
 class Up:
-    """One running `onegrid up` on the folder `data`."""
+    """One running `onegrid up` on the folder `data`; `log`: where its stderr goes instead of to the test."""
 
-    def __init__(self, data: Path, *flags: str, command: list[str] = TINY, **environ: str) -> None:
+    def __init__(
+        self, data: Path, *flags: str, command: list[str] = TINY, log: IO[bytes] | None = None, **environ: str
+    ) -> None:
         self.data = data
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ONEGRID_")}
         settings = {"ONEGRID_DATA": str(data), "ONEGRID_PORT": "0", "PYTHONPATH": str(_REPOSITORY)}
@@ -46,7 +49,7 @@ class Up:
             env=clean | settings | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=log or subprocess.PIPE,
             start_new_session=True,
         )
 
@@ -55,13 +58,13 @@ class Up:
         assert self.process.stdout is not None
         assert select.select([self.process.stdout], [], [], _PATIENCE)[0], "not ready in time"
         line = self.process.stdout.readline().decode()
-        assert line.startswith("ready: "), (line, self.process.communicate(timeout=20)[1].decode())
+        assert line.startswith("ready: "), (line, self.process.communicate(timeout=20)[1])
         return line.removeprefix("ready: ").rstrip("\n")
 
     def ended(self, seconds: float = _PATIENCE) -> tuple[int, str, str]:
         """Exit status, what is left of stdout, and stderr."""
         out, err = self.process.communicate(timeout=seconds)
-        return self.process.returncode, out.decode(), err.decode()
+        return self.process.returncode, out.decode(), (err or b"").decode()
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """Ask it to stop; it has ten seconds."""
@@ -74,9 +77,11 @@ class Up:
 
 
 @contextlib.contextmanager
-def running_up(data: Path, *flags: str, command: list[str] = TINY, **environ: str) -> Iterator[Up]:
+def running_up(
+    data: Path, *flags: str, command: list[str] = TINY, log: IO[bytes] | None = None, **environ: str
+) -> Iterator[Up]:
     """A ready server, stopped in order afterwards if the test has not done so."""
-    up = Up(data, *flags, command=command, **environ)
+    up = Up(data, *flags, command=command, log=log, **environ)
     try:
         up.address = up.wait_until_ready()
         yield up

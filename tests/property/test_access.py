@@ -101,9 +101,22 @@ def office_department(one: Assignment) -> str | None:
     return {"department_handler": one.department, "community": "shequ", "street": "jiedao"}.get(one.role)
 
 
-def holds(one: Assignment, facts: ItemFacts, rules: dict[str, Any]) -> bool:
-    department = office_department(one)
+def may_be_sent(department: str | None, rules: dict[str, Any], readers: list[str]) -> bool:
+    """Whoever may be sent a case of this type is named by its readers, as a department or as whoever holds it."""
     if "restricted_to" in rules and department not in rules["restricted_to"]:
+        return False
+    return (
+        "routed_department" in readers
+        or f"department:{department}" in readers
+        or ("lead_department" in readers and department == rules["lead_department"])
+        or ("assist_departments" in readers and department in rules["assist_departments"])
+    )
+
+
+def holds(one: Assignment, facts: ItemFacts, rules: dict[str, Any], readers: list[str]) -> bool:
+    """A case is read by those who hold it, wherever it lies."""
+    department = office_department(one)
+    if not may_be_sent(department, rules, readers):
         return False
     return any(o.department == department and inside(one.division, o.division) for o in facts.holders)
 
@@ -132,7 +145,7 @@ def is_reader(reader: str, user: UUID, one: Assignment, facts: ItemFacts, rules:
     if reader == "assist_departments":
         return as_department(one, facts, rules, *rules["assist_departments"])
     if reader == "routed_department":
-        return holds(one, facts, rules)
+        return False
     return as_department(one, facts, rules, reader.removeprefix("department:"))
 
 
@@ -158,7 +171,7 @@ def oracle(user: UUID, held: list[Assignment], facts: ItemFacts) -> bool:
         if one.role == "part_time_worker":
             if rules["part_time"] == "report_only" and facts.author_id == user:
                 return True
-        elif any(is_reader(reader, user, one, facts, rules) for reader in readers):
+        elif holds(one, facts, rules, readers) or any(is_reader(reader, user, one, facts, rules) for reader in readers):
             return True
     return False
 

@@ -107,7 +107,7 @@ def test_a_body_in_lines_cut_anywhere_never_yields_a_shorter_set(data: st.DataOb
 
 
 def line(fields: str) -> bytes:
-    template = json.loads(msgspec.json.encode(a_change({})))
+    template = json.loads(msgspec.json.encode(a_change({}))) | {"fields": {}}
     return json.dumps(template).replace('"fields": {}', '"fields": ' + fields).encode()
 
 

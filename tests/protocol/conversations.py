@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -121,6 +122,26 @@ def enrolment(talk: Talk) -> None:
     phone.exchange("The new token is used for the first time.")
     talk.say("From now on the replaced token is worth nothing.", "POST", "/v1/token", json=grant, headers=plain)
     talk.say("And the code is spent.", "POST", "/v1/enrol", json=wish, headers=plain)
+    shown = {"ticket": again["ticket"], "install": wish["install"]}
+    talk.say("A server that knows the device takes no ticket.", "POST", "/v1/enrol", json=shown, headers=plain)
+    shown["install"] = "install-0002"
+    talk.say("Nor does any server, from another installation.", "POST", "/v1/enrol", json=shown, headers=plain)
+
+
+def restored_phone(talk: Talk) -> None:
+    """A phone restored from its backup: its number was used for something else, and it becomes a device of its own."""
+    phone = Phone(talk)
+    phone.push("What was sent after the backup.", created(1, "0102"))
+    other = compact(phone.change_set(created(2, "0102"), no=1))
+    phone.exchange("The restored copy uses the same number for something else.", other, first=1)
+    body = {"install": "install-0002", "refused": {"no": 1, "hash": sha256(other).hexdigest()}, "name": "红米"}
+    made = phone.post("It becomes a device of its own.", "/v1/enrol/fork", body)
+    phone.post("The answer was lost: the same again.", "/v1/enrol/fork", body)
+    phone.push("The device that it was is not disturbed.", created(3, "0102"))
+    phone.device, phone.no, phone.headers = made["device"], 0, {"Authorization": f"Bearer {made['access']}"}
+    phone.push("The copy goes on, with numbers of its own.", created(2, "0102"))
+    unknown = body | {"install": "install-0003", "refused": {"no": 1, "hash": "ab" * 32}}
+    phone.post("A device that is its own is given no other.", "/v1/enrol/fork", unknown)
 
 
 def catalogue_and_registry(talk: Talk) -> None:
@@ -133,6 +154,8 @@ def catalogue_and_registry(talk: Talk) -> None:
         etag = _etag(talk, path, phone.headers)
         held = phone.headers | {"If-None-Match": etag}
         talk.say("The current one is held.", "GET", path, headers=held)
+    what = "Nothing changed since the version that the phone holds."
+    talk.say(what, "GET", "/v1/registry?since=1", headers=phone.headers)
 
 
 def _etag(talk: Talk, path: str, headers: dict[str, str]) -> str:
@@ -224,6 +247,27 @@ def coming_and_going(talk: Talk) -> None:
     second.exchange("A page of few bytes.", cursors={}, max_bytes=1000)
 
 
+def changed_grids(talk: Talk) -> None:
+    """What was written before grids were merged, and what no source places."""
+    phone = Phone(talk)
+    known = cursors(phone.push("A dwelling in the first grid.", created(1, "0102")))
+    talk.merge_grids()
+    nowhere = {key: value for key, value in capture().items() if key != "position"}
+    late = created(2, "0102", location=far()) | {"capture": nowhere}
+    told = phone.push("Another, written before: its code means the grid that the first became.", late, cursors=known)
+    talk.say("The phone asks for its grids.", "GET", "/v1/registry?since=1", headers=phone.headers)
+    untold = {key: value for key, value in created(3, "0102", location=border()).items() if key != "grid"}
+    phone.push("One without a code, on a border.", untold | {"capture": nowhere}, cursors=known | cursors(told))
+
+
+def far() -> dict[str, Any]:
+    return {"lon": 119.5, "lat": 33.5, "crs": "wgs84", "accuracy": 5.0, "provider": "gps"}
+
+
+def border() -> dict[str, Any]:
+    return far() | {"lon": 117.92, "lat": 32.705}
+
+
 def evidence(talk: Talk) -> None:
     """From an item with a photo to an address to read it."""
     phone = Phone(talk)
@@ -268,7 +312,9 @@ def review_and_case(talk: Talk) -> None:
         talk.say(f"The desk: {action['action']}.", "POST", f"/v1/cases/{item(1)}", json=body, headers=desk)
     talk.say("Too late.", "POST", f"/v1/cases/{item(1)}", json={"action": "accept", "from": "reported"}, headers=desk)
     talk.say("The queue.", "GET", "/v1/cases?case=dispatched", headers=desk)
-    talk.say("The item with its history.", "GET", f"/v1/items/{item(1)}", headers=chief)
+    talk.say("The item with its history, masked.", "GET", f"/v1/items/{item(1)}", headers=chief)
+    why = {"reason": "核对楼层"}
+    talk.say("The same with every value.", "POST", f"/v1/items/{item(1)}/reveal", json=why, headers=chief)
     phone.exchange("The phone sees the state.")
 
 
@@ -301,12 +347,14 @@ def refusals(talk: Talk) -> None:
 
 CONVERSATIONS: list[Callable[[Talk], None]] = [
     enrolment,
+    restored_phone,
     catalogue_and_registry,
     first_exchanges,
     bad_sets,
     messagepack,
     conflict,
     coming_and_going,
+    changed_grids,
     evidence,
     review_and_case,
     refusals,

@@ -34,7 +34,9 @@ from server.usecases.photo_checks import check_upload
 from server.usecases.sessions import begin_session
 from server.worker import config
 from tests import builders
-from tests.builders import Person
+from tests.builders import GRIDS, Person
+from tests.databases import drop_database
+from tests.integration.registry_change_scene import FIRST, apply, plan_files, strip
 
 T = TypeVar("T")
 PASSWORD = "Correct-Horse-9"
@@ -107,6 +109,16 @@ class LiveServer:
         for row in self.sql("SELECT id FROM upload WHERE state = 'stored' ORDER BY created_at, id"):
             self.run(check_upload(self.services, row["id"]))
 
+    def merge_grids(self) -> None:
+        """The first two grids become one, and the server has seen it."""
+        self.run(self._merge_grids())
+
+    async def _merge_grids(self) -> None:
+        both = strip(0, 2)
+        await apply(self.services, plan_files({"merge": GRIDS[:2], "into": {"code": FIRST, "name": "并"}}, s011=both))
+        self.services.registry_holder._checked_at = float("-inf")
+        await self.services.registry_holder.refresh()
+
     def _unsealed(self, owner: bytes, row: Mapping[str, Any]) -> bytes:
         secret = self.services.keyring.open_key(owner, row["wrapped"])
         return unseal(secret, owner, row["sealed"])
@@ -153,12 +165,20 @@ def fresh_server(environ: Mapping[str, str], template: str, **settings: Any) -> 
         yield server
     finally:
         server.stop()
-        asyncio.run(administer(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(drop(url, name))
 
 
 def named(url: str, name: str) -> str:
     """The address of another database of the same PostgreSQL."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def drop(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await drop_database(connection, name)
+    finally:
+        await connection.close()
 
 
 async def administer(url: str, statement: str) -> None:

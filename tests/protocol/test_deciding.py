@@ -37,7 +37,7 @@ def fields_of(phone: RawPhone, item: str) -> dict[str, Any] | None:
 def parked(phone: RawPhone, item: str) -> list[dict[str, Any]]:
     """The fields that the phone is shown as parked."""
     notices = [entry["notice"] for page in phone.pull()["streams"] for entry in page["entries"] if "notice" in entry]
-    return [notice["fields"] for notice in notices if notice["item"] == item]
+    return [notice["fields"] for notice in notices if (notice["kind"], notice["item"]) == ("parked", item)]
 
 
 def made_by(phone: RawPhone, type_code: str = "0102", **fields: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -61,15 +61,17 @@ def test_ones_own_unsent_edits_are_not_changes_of_others(worker: RawPhone) -> No
 def test_a_base_may_be_left_out_for_what_this_device_made_and_never_pulled(worker: RawPhone, mate: RawPhone) -> None:
     made, _ = made_by(worker)
     assert outcome(worker, update(made, None, rooms_let=1))["outcome"] == "applied"
-    refused = outcome(mate, update(made, None, rooms_let=2))
-    assert (refused["outcome"], refused["code"]) == ("quarantined", "base_unknown")
+    parked = outcome(mate, update(made, None, rooms_let=2))
+    assert parked["outcome"] == "parked"
+    assert fields_of(worker, made["item"])["rooms_let"] == 1
 
 
 def test_a_base_that_never_was_is_never_taken_as_current(worker: RawPhone) -> None:
     made, base = made_by(worker)
     for wrong in ([1, "0" * 16], [2, base[1]], [99, base[1]]):
-        refused = outcome(worker, update(made, wrong, rooms_let=2))
-        assert (refused["outcome"], refused["code"]) == ("quarantined", "base_unknown")
+        parked = outcome(worker, update(made, wrong, rooms_let=2))
+        assert parked["outcome"] == "parked"
+    assert "rooms_let" not in fields_of(worker, made["item"])
 
 
 def test_null_clears_a_field(worker: RawPhone) -> None:

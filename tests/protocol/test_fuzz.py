@@ -21,6 +21,8 @@ from tests.protocol.kept import a_good_set, a_good_set_still_applies
 from tests.protocol.live import LiveServer
 from tests.protocol.rawphone import LINES, MSGPACK, RawPhone, compact, create, is_problem, lines, packed
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = int(os.environ.get("ONEGRID_TEST_FUZZ", "60"))
 TYPES = ["0101", "0102", "0401", "9999", "x", None]
 TEXT = st.text(max_size=20)

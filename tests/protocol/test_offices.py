@@ -84,7 +84,7 @@ def put(declared: dict[str, Any], content: bytes) -> None:
 
 def photo_state(phone: RawPhone, item: str) -> str:
     entries = [entry for page in phone.pull()["streams"] for entry in page["entries"] if entry["id"] == item]
-    return entries[0]["item"]["evidence"][0]["state"]
+    return entries[0]["item"].get("photos", ["declared"])[0]
 
 
 # 6. Evidence -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.protocol.live import fresh_server
-from tests.protocol.rawphone import is_problem
+from tests.protocol.rawphone import compact, create, is_problem
 from tests.protocol.roles import Inhabited, password_grant
+
+pytestmark = pytest.mark.long
 
 EXAMPLES = int(os.environ.get("ONEGRID_TEST_SCHEMATHESIS", "4"))
 CHECKS = [
@@ -61,16 +64,27 @@ def refreshed(city: Inhabited) -> tuple[str, dict[str, Any]]:
     return "community", {"body": {"grant": "refresh", "refresh": pair["refresh"]}}
 
 
+def forked(city: Inhabited) -> tuple[str, dict[str, Any]]:
+    phone = city.phones["worker"]
+    phone.push(create())
+    other = compact(phone.change_set([create()], no=phone.no))
+    phone.exchange(other, first=phone.no)
+    return "worker", {"body": {"install": "install-2", "refused": {"no": phone.no, "hash": sha256(other).hexdigest()}}}
+
+
 PREPARED: dict[str, list[Prepared]] = {
     "POST /v1/enrol": [lambda city: ("worker", {"body": {"code": city.code(), "install": "install-1"}})],
+    "POST /v1/enrol/fork": [forked],
     "POST /v1/enrol/codes": [plain("administrator", body={"count": 2})],
     "POST /v1/token": [plain("community", body=password_grant()), refreshed],
     "GET /v1/catalogue": [plain(), plain("auditor", query={"lang": "en"})],
-    "GET /v1/registry": [plain("community")],
+    "GET /v1/registry": [plain("community"), plain(query={"since": 0})],
     "GET /v1/exchange": [
         plain(query={"mark": "x"}),
         lambda city: ("rider", {"query": {"mark": city.phones["rider"].pull()["mark"]}}),
     ],
+    "GET /v1/exchange/dictionary": [plain()],
+    "GET /v1/events": [plain(query={"wait": 0}), plain("community", query={"wait": 0})],
     "POST /v1/exchange": [lambda city: ("chief", {"body": city.phones["chief"].header()})],
     "POST /v1/evidence": [plain(body={"photos": [{"sha256": "ab" * 32, "size": 5}]})],
     "POST /v1/evidence/uploaded": [lambda city: ("worker", {"body": {"uploads": [city.open_upload()]}})],
@@ -79,6 +93,14 @@ PREPARED: dict[str, list[Prepared]] = {
     "GET /v1/items/{item_id}": [
         lambda city: ("community", {"path_parameters": {"item_id": city.report(photos=[])["item"]}})
     ],
+    "POST /v1/items/{item_id}/reveal": [
+        lambda city: (
+            "community",
+            {"path_parameters": {"item_id": city.report(photos=[])["item"]}, "body": {"reason": "核对"}},
+        )
+    ],
+    "GET /v1/items/search": [plain("community", query={"q": "百货"})],
+    "POST /v1/items/search": [plain("community", body={"phone": "13855012345"})],
     "GET /v1/reviews": [plain("chief at a desk")],
     "POST /v1/reviews": [
         lambda city: ("chief at a desk", {"body": {"decisions": [city.report() | {"decision": "approve"}]}})
@@ -96,8 +118,14 @@ PREPARED: dict[str, list[Prepared]] = {
     "GET /errors/{code}": [plain(path_parameters={"code": "not_found"})],
 }
 # Nothing that could be sent to these is wrong: no parameters, or any text at all.
-NEVER_WRONG = ("GET /health/live", "GET /health/ready", "GET /metrics", "GET /errors/{code}")
-OPEN_TO_ALL = ("POST /v1/enrol", "POST /v1/token", "GET /health/live", "GET /health/ready", "GET /metrics")
+NEVER_WRONG = (
+    *("GET /health/live", "GET /health/ready", "GET /metrics", "GET /errors/{code}"),
+    "GET /v1/exchange/dictionary",
+)
+OPEN_TO_ALL = (
+    *("POST /v1/enrol", "POST /v1/enrol/fork", "POST /v1/token"),
+    *("GET /health/live", "GET /health/ready", "GET /metrics"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +165,9 @@ def aim(city: Inhabited, target: dict[str, Any], case: Any, role: str | None) ->
 def ask(city: Inhabited, case: Any, role: str | None) -> int:
     """Send it with a role's token, and hold the answer against the document."""
     headers = {"Authorization": "Bearer AAAAAAAAAAAAAAAAAAAAAA"} if role is None else city.tokens[role]
+    if case.operation.label == "GET /v1/events" and isinstance(case.query.setdefault("wait", 0), int):
+        # It would wait for as long as it was told.
+        case.query["wait"] = min(case.query["wait"], 0)
     response = case.call(base_url=city.server.url, headers=headers, timeout=30)
     case.validate_response(response, checks=CHECKS)
     return response.status_code

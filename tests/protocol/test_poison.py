@@ -86,10 +86,10 @@ def test_the_server_itself_fails_over_the_seventh_set(
     phone = RawPhone(shared_server)
     decide_set = push.decide_set
 
-    def failing(changes: Any, context: Any) -> Any:
+    def failing(changes: Any, context: Any, **how: Any) -> Any:
         if any(change.fields.get("unit_no") == f"1-{SEVENTH}" for change, _ in changes):
             raise ZeroDivisionError("a value that must not be logged")
-        return decide_set(changes, context)
+        return decide_set(changes, context, **how)
 
     monkeypatch.setattr(push, "decide_set", failing)
     sets = twenty(phone, a_set(phone, SEVENTH))
@@ -107,11 +107,11 @@ def test_a_fault_that_a_retry_cures_stops_before_the_set(
     phone = RawPhone(shared_server)
     decide_set, failures = push.decide_set, iter([ConnectionResetError()])
 
-    def failing(changes: Any, context: Any) -> Any:
+    def failing(changes: Any, context: Any, **how: Any) -> Any:
         seventh = any(change.fields.get("unit_no") == f"1-{SEVENTH}" for change, _ in changes)
         if seventh and (failure := next(failures, None)) is not None:
             raise failure
-        return decide_set(changes, context)
+        return decide_set(changes, context, **how)
 
     monkeypatch.setattr(push, "decide_set", failing)
     sets = twenty(phone, a_set(phone, SEVENTH))

@@ -91,8 +91,8 @@ def test_times_are_text_in_json_and_timestamps_in_messagepack(shared_server: Liv
 @pytest.mark.parametrize("maker", [ADMINISTRATOR, CADRE, CHIEF])
 def test_who_makes_enrolment_codes(shared_server: LiveServer, anybody: httpx.Client, maker: Person) -> None:
     enrolled = enrol(anybody, code_for(shared_server, WORKER, maker)).json()
-    expected = {"device", "user", "name", "roles", "epoch", "access", "access_expires_in", "refresh"}
-    assert enrolled.keys() == expected
+    told = {"device", "user", "name", "roles", "epoch", "limits"}
+    assert enrolled.keys() == told | {"access", "access_expires_in", "refresh", "ticket"}
     assert (enrolled["user"], enrolled["roles"]) == (str(WORKER.id), ["grid_worker"])
     assert (len(enrolled["access"]), type(enrolled["access_expires_in"])) == (22, int)
 
@@ -199,3 +199,15 @@ def test_the_registry_lists_the_grids_of_ones_scope(shared_server: LiveServer) -
     assert grid["synthetic"] is True
     west, east = min(p[0] for p in grid["outline"][0]), max(p[0] for p in grid["outline"][0])
     assert west < 117.905 < east
+
+
+def test_a_phone_asks_for_what_changed_since_the_version_it_holds(shared_server: LiveServer) -> None:
+    client = RawPhone(shared_server, CHIEF).client
+    whole = client.get("/v1/registry").json()
+    scope = [str(grid_id(code)) for code in GRIDS[:2]]
+    assert (whole["since"], whole["scope"], len(whole["grids"])) == (None, scope, 2)
+    held = client.get("/v1/registry", params={"since": whole["version"]}).json()
+    assert held == {"version": whole["version"], "since": whole["version"], "scope": scope, "grids": []}
+    later = client.get("/v1/registry", params={"since": whole["version"] + 1}).json()
+    assert later == whole
+    refused(client.get("/v1/registry", params={"since": "first"}), 400, "parameter_invalid")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from schemas.catalogue import item_types, load
 from sync.access import Assignment, ItemFacts, Organisation
-from sync.case_state import CaseState, Circumstances, Given, overdue, photo_needs, route
+from sync.case_state import CaseState, Circumstances, Given, overdue, photo_needs
 from sync.case_table import TRANSITIONS, exits_of, state_table
 from sync.cases import advance, open_case, revised, transition
 from sync.duties import SYSTEM, Actor, case_actor
@@ -361,15 +361,6 @@ def test_a_visit_that_turns_into_a_case_is_reported_anew() -> None:
     anew = revised(visit.case, no_answer, visit.later(1).now)
     assert (anew.state, anew.urgency, anew.closed_at) == ("reported", "critical", None)
     assert anew.handle_by == NOW + timedelta(hours=3)
-
-
-def test_routing_takes_the_nearest_organisation_up_the_tree() -> None:
-    city = Organisation(UUID(int=60), "gongan", "341100000000")
-    elsewhere = Organisation(UUID(int=61), "gongan", "341102002000")
-    known = [city, elsewhere, POLICE, FIRE]
-    assert route(known, "gongan", "341102001002001") == POLICE
-    assert route(known, "gongan", "341103001002001") == city
-    assert route(known, "shuili", "341102001002001") is None
 
 
 # In what capacity a person acts -----------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from schemas.wire import Capture, Clock
-from sync.clocks import estimate_capture
+from sync.clocks import estimate_capture, skew_seconds
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(days=3)
@@ -43,3 +45,21 @@ def test_absurd_clocks_fall_to_a_bound():
     assert estimate_capture(capture(NOW, mono=0), sent, NOW, EARLIER) == EARLIER
     assert estimate_capture(capture(datetime.min.replace(tzinfo=UTC)), clock(NOW, boot="b"), NOW, EARLIER) == EARLIER
     assert estimate_capture(capture(datetime(2026, 1, 1)), clock(NOW, boot="b"), NOW, EARLIER) == NOW
+
+
+@pytest.mark.parametrize(
+    ("ahead", "skew"),
+    [
+        (timedelta(minutes=5), None),
+        (timedelta(minutes=-5), None),
+        (timedelta(minutes=5, seconds=1), 301),
+        (timedelta(minutes=-5, seconds=-1), -301),
+        (timedelta(days=-9000), -777_600_000),
+    ],
+)
+def test_the_skew_is_told_beyond_five_minutes(ahead, skew):
+    assert skew_seconds(capture(NOW + ahead), NOW) == skew
+
+
+def test_a_clock_without_an_offset_has_no_skew():
+    assert skew_seconds(capture(datetime(1999, 1, 1)), NOW) is None

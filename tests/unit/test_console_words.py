@@ -18,7 +18,9 @@ CONSOLE = Path(__file__).parents[2] / "server" / "console"
 TEMPLATES = sorted((CONSOLE / "templates").glob("*.html"))
 CODE = sorted(CONSOLE.glob("*.py"))
 _CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
-_TERMS = re.compile(r"(review|step|op|case|photo|role|flag|unit|crs|action|flash|bulk)\.")
+_TERMS = re.compile(
+    r"(review|step|op|case|photo|role|flag|unit|crs|action|flash|bulk|search\.by|export\.format|conflict\.(kind|take))\."
+)
 
 
 def _placeholders(words: str) -> set[str]:

@@ -16,6 +16,8 @@ from sync.decisions import SetContext
 from sync.feed import to_hex
 from sync.items import ItemState, Past, class_stream, revision_rev, stream_keys
 from sync.registry import GridLabel, Registry
+from sync.territory import Sighting
+from sync.working import Working
 
 NOW = datetime(2026, 5, 6, 4, tzinfo=UTC)
 CAPTURED = NOW - timedelta(hours=3)
@@ -68,6 +70,7 @@ def context(*states, past=None, role="grid_worker", references=None, open_confli
         today=date(2026, 5, 6), items={state.id: state for state in states},
         past=past or {state.id: [Past(state.version, state.rev, None, state.fields)] for state in states},
         secrets=AnySecret(), references=references or {}, open_conflicts=open_conflicts or {}, set_name="e/1",
+        written_registry=1,
     )  # fmt: skip
 
 
@@ -105,6 +108,14 @@ def test_write_authority_is_that_of_the_capture_not_of_the_receipt():
     assert (in_time.outcome, too_late.outcome) == ("applied", "quarantined")
 
 
+def test_what_one_set_brings_is_judged_by_each_capture_for_itself():
+    began = msgspec.structs.replace(context().assignments[0], valid_from=CAPTURED)
+    since = msgspec.structs.replace(context(), assignments=[began])
+    houses = [change("create", fields=house(unit_no=no)) for no in ("1", "2", "3")]
+    dated = zip(houses, (CAPTURED, CAPTURED - timedelta(seconds=1), NOW), strict=True)
+    assert [one.code for one in decide_set(list(dated), since)] == [None, "role_may_not_write", None]
+
+
 def test_an_event_outside_ones_grids_stays_in_the_authors_own_stream():
     hazard = {
         "hazards": ["ebike"], "description": "楼道堆放电动车", "fixed_on_site": False, "location": point(118.015),
@@ -114,11 +125,62 @@ def test_an_event_outside_ones_grids_stays_in_the_authors_own_stream():
     assert (decision.revision.after.grid_id, decision.revision.after.in_own_stream) == (OTHER_GRID, True)
 
 
-def test_without_any_source_the_change_is_kept_for_a_person():
+def test_without_any_source_a_person_is_to_tell_the_grid():
     (decision,) = decide(context(), change("create", fields=house(lon=119.5)))
-    assert (decision.outcome, decision.code) == ("quarantined", "territory_unresolved")
+    assert (decision.outcome, decision.conflict.kind, decision.revision.after.grid_id) == ("parked", "territory", None)
+    assert (decision.conflict.claim.fault, decision.conflict.claim.candidates) == ("untold", ())
+    (near,) = decide(context(), change("create", fields=house(lon=118.00999)))
+    assert (near.conflict.claim.fault, near.conflict.claim.candidates) == ("border", (GRID, OTHER_GRID))
     (claimed,) = decide(context(), change("create", fields=house(lon=119.5), grid=CODES[GRID]))
     assert claimed.outcome == "applied"
+
+
+def test_a_code_that_decides_nothing_parks_the_item_with_the_code():
+    item_id = uuid4()
+    decisions = decide(
+        context(),
+        change("create", item_id, house(lon=119.5), grid="341182001001777"),
+        change("update", item_id, {"rooms_let": 2}),
+        change("update", item_id, {"location": point(118.005)}),
+    )
+    parked, edited, placed = decisions
+    assert [one.outcome for one in decisions] == ["parked", "applied", "applied"]
+    claim = parked.conflict.claim
+    assert (parked.conflict.kind, parked.conflict.overlaps) == ("code", {})
+    assert (claim.code, claim.fault, claim.candidates) == ("341182001001777", "unknown", ())
+    assert claim.counties == ("341182",)
+    assert parked.revision.after.grid_id is None
+    assert stream_keys(parked.revision.after) == {f"own/{WORKER}"}
+    assert (edited.revision.after.grid_id, edited.placed) == (None, None)
+    assert (placed.revision.after.grid_id, placed.placed) == (GRID, parked.conflict.id)
+    assert stream_keys(placed.revision.after) == {f"grid/{GRID}"}
+
+
+def test_a_conflict_about_a_code_takes_up_no_fields():
+    item_id = uuid4()
+    first, _, late = decide(
+        context(),
+        change("create", item_id, house(lon=119.5), grid="341182001001777"),
+        change("delete", item_id),
+        change("update", item_id, {"rooms_let": 2}),
+    )
+    assert (late.outcome, late.conflict.kind, late.joined) == ("parked", "update_delete", None)
+    assert late.conflict.id != first.conflict.id
+
+
+def test_a_record_that_finds_a_grid_its_author_does_not_write_in_is_kept_parked():
+    item_id = uuid4()
+    _, moved = decide(
+        context(),
+        change("create", item_id, house(lon=119.5), grid="341182001001777"),
+        change("update", item_id, {"location": point(118.015)}),
+    )
+    assert (moved.outcome, moved.code) == ("quarantined", "out_of_scope")
+
+
+def test_a_source_that_decides_makes_a_bad_code_harmless():
+    (decision,) = decide(context(), change("create", fields=house(), grid="341182001001777"))
+    assert (decision.outcome, decision.revision.after.grid_id) == ("applied", GRID)
 
 
 @pytest.mark.parametrize(
@@ -226,13 +288,6 @@ def test_a_deletion_of_what_another_edited_is_parked():
     assert decision.conflict.overlaps["rooms_let"].server == 2
 
 
-def test_a_base_that_the_server_does_not_know_is_never_taken_as_current():
-    state = item(house(), version=3)
-    for base in (Base(3, "0" * 16), Base(9, to_hex(state.rev)), None):
-        (decision,) = decide(context(state), change("update", state.id, {"rooms_let": 1}, base))
-        assert (decision.outcome, decision.code) == ("quarantined", "base_unknown")
-
-
 def test_the_same_creation_again_has_no_second_effect():
     state = item(house())
     (again,) = decide(context(state), change("create", state.id, house()))
@@ -277,6 +332,13 @@ def test_a_restricted_report_of_a_worker_stays_with_him():
     grievance = packaged().types["0504"]
     assert grievance.stream == "grid_restricted"
     assert class_stream("grid_restricted", GRID) not in device_streams(WORKER, context().assignments)
+
+
+@pytest.mark.parametrize(("role", "restricted"), [("grid_worker", False), ("grid_chief", True)])
+def test_the_streams_of_a_phone_are_those_of_its_holders_grids(role, restricted):
+    working = Working(context(role=role), Sighting(REGISTRY.index), frozenset())
+    assert [working.reads(one, GRID) for one in ("grid", "grid_restricted")] == [True, restricted]
+    assert not working.reads("grid", OTHER_GRID)
 
 
 def test_ids_of_conflicts_follow_from_the_set_alone():

@@ -1,4 +1,4 @@
-"""What the device does with one answer: bases, overlays, receipts, repairs, epochs, photos."""
+"""What the device does with one answer: bases, overlays, receipts, the pulled layer, photos."""
 
 from __future__ import annotations
 
@@ -8,80 +8,35 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from schemas.wire import (
-    Base,
-    Capture,
-    ChangeOutcome,
-    Clock,
-    Cursor,
-    Entry,
-    EvidenceState,
-    ExchangeAnswer,
-    ItemBody,
-    NoticeBody,
-    Receipt,
-    StreamPage,
-)
+from schemas.wire import Base, CaseView, Entry, EvidenceState, NoticeBody, Receipt, Transition
 from sync import framing
-from sync.device import Device, NotVisibleError, Outgoing
-from tests.property.model_server import NOW, hash64
-
-CLOCK, CAPTURE = Clock(NOW, 1, "boot"), Capture(NOW, 1, "boot")
-PHONE, USER, ITEM, OTHER = (UUID(int=number) for number in range(1, 5))
-GRID = "341102001001001"
-PHOTO = {"sha256": "ab" * 32, "size": 2048, "role": "report"}
-KEY = f"{PHOTO['sha256']}-2048"
+from sync.device import Device, NotVisibleError
+from tests.property.model_server import hash64
+from tests.unit.device_answers import (
+    CAPTURE,
+    CLOCK,
+    GRID,
+    ITEM,
+    KEY,
+    OTHER,
+    PHOTO,
+    absent,
+    answer,
+    body,
+    changes_in,
+    enrolled,
+    fields_of,
+    page,
+    present,
+    pull,
+    receipt,
+    send,
+)
 
 
 @pytest.fixture
 def device() -> Device:
-    return Device.enrolled(PHONE, USER, "2024.2", 1, "e1")
-
-
-def body(version: int = 1, touch: int = 0, item: UUID = ITEM, **more: Any) -> ItemBody:
-    given = {"grid": None, "code": GRID, "author": USER, "urgency": "normal", "received_at": NOW, "fields": {}}
-    return ItemBody(id=item, type="0401", version=version, rev=f"{version:016x}", touch=touch, **{**given, **more})
-
-
-def present(position: int, item: ItemBody) -> Entry:
-    return Entry(position, "item", item.id, item.version, item.rev, item.touch, item=item)
-
-
-def absent(position: int, item: UUID = ITEM, version: int = 1) -> Entry:
-    return Entry(position, "item", item, version, f"{version:016x}", 0)
-
-
-def page(*entries: Entry, stream: str = "grid/1", **more: Any) -> StreamPage:
-    return StreamPage(stream, list(entries), Cursor(entries[-1].position if entries else 0, 0), **more)
-
-
-def answer(*pages: StreamPage, **more: Any) -> ExchangeAnswer:
-    given = {"epoch": "e1", "now": NOW, "expected": 1, "safe_no": 0, "catalogue": "2024.2", "registry": 1}
-    return ExchangeAnswer(**{**given, "streams": list(pages), **more})
-
-
-def send(device: Device) -> Outgoing:
-    device.seal_set("n" * 22)
-    return device.next_request(CLOCK)
-
-
-def receipt(out: Outgoing, outcome: Any, index: int = 0, **more: Any) -> Receipt:
-    no = out.request.first + index
-    told = [ChangeOutcome(str(ITEM), outcome, **more)]
-    return Receipt(no, framing.set_hash(out.sets[index]), "decided", told)
-
-
-def pull(device: Device, *pages: StreamPage, **more: Any) -> Any:
-    return device.apply_answer(device.next_request(CLOCK).serial, answer(*pages, **more))
-
-
-def fields_of(device: Device, item: UUID = ITEM) -> dict[str, Any] | None:
-    seen = device.visible(item)
-    return None if seen is None else seen.fields
-
-
-def changes_in(out: Outgoing) -> list[Any]:
-    return [framing.decode_change(raw, "json") for one in out.sets for raw in framing.decode_set(one).changes]
+    return enrolled()
 
 
 # Writing -----------------------------------------------------------------------------------------------------
@@ -134,6 +89,98 @@ def test_bytes_and_number_of_sets_are_bounded_but_one_always_goes(device: Device
     assert len(device.next_request(CLOCK, max_sets=3).sets) == 3
     assert len(device.next_request(CLOCK, max_bytes=3000).sets) == 2
     assert len(device.next_request(CLOCK, max_bytes=10).sets) == 1
+
+
+def test_a_step_of_a_case_names_the_state_it_leaves_and_shows_no_other(device: Device) -> None:
+    case = CaseView("signed")
+    pull(device, page(present(1, body(3, case=case))))
+    device.transition_item(ITEM, CAPTURE, "handle", "signed", "已清理", {"after": "干净"})
+    seen = device.visible(ITEM)
+    assert seen is not None
+    assert (seen.case, seen.unsent, seen.fields) == (case, True, {"after": "干净"})
+    out = send(device)
+    (step,) = changes_in(out)
+    assert (step.op, step.base, step.transition) == (
+        "transition", Base(3, f"{3:016x}"), Transition("handle", "signed", "已清理"),
+    )  # fmt: skip
+    notice = NoticeBody(OTHER, "parked", ITEM, "late_transition", 1)
+    pages = page(Entry(1, "parked", OTHER, 1, "0" * 16, 0, notice=notice), stream="own/1")
+    device.apply_answer(out.serial, answer(pages, receipts=[receipt(out, "parked")]))
+    assert (device.parked(), fields_of(device)) == ([notice], {})
+    assert [told.change.op for told in device.told()] == ["transition"]
+
+
+def test_an_edit_of_what_is_receipted_and_not_pulled_names_what_was_pulled_last(device: Device) -> None:
+    pull(device, page(present(1, body(3))))
+    device.edit_item(ITEM, CAPTURE, {"a": 1})
+    out = send(device)
+    device.apply_answer(out.serial, answer(receipts=[receipt(out, "applied", version=4)], more=True))
+    device.edit_item(ITEM, CAPTURE, {"a": 2})
+    (edit,) = changes_in(send(device))
+    assert edit.base == Base(3, f"{3:016x}")
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_set_may_be_one_of_all_or_nothing(device: Device, atomic: bool) -> None:
+    device.create_item(ITEM, "0401", CAPTURE, {"a": 1})
+    device.seal_set("n" * 22, atomic=atomic)
+    assert framing.decode_set(device.next_request(CLOCK).sets[0]).atomic is atomic
+
+
+def test_a_deletion_hides_an_item_until_it_is_edited_again(device: Device) -> None:
+    """As after a restore, when a deletion that was refused is laid over once more, and what was written since too."""
+    pull(device, page(present(1, body(fields={"a": 1}))))
+    device.delete_item(ITEM, CAPTURE)
+    out = send(device)
+    device.apply_answer(out.serial, answer(receipts=[receipt(out, "rejected", code="no")]))
+    device.edit_item(ITEM, CAPTURE, {"a": 2})
+    pull(device, epoch="e2")
+    assert (device.unsent, fields_of(device)) == (2, {"a": 2})
+
+
+# Too much for one set ----------------------------------------------------------------------------------------
+
+
+def write(device: Device, *sizes: int) -> None:
+    for number, size in enumerate(sizes):
+        device.create_item(UUID(int=100 + number), "0401", CAPTURE, {"text": "x" * size})
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_a_draft_beyond_the_limit_becomes_several_sets_in_order(device: Device, form: Any) -> None:
+    write(device, *[700] * 10)
+    assert device.seal_set("n" * 22, form, max_set_bytes=2_500) == 5
+    out = device.next_request(CLOCK)
+    sets = [framing.decode_set(raw) for raw in out.sets]
+    items = [framing.decode_change(raw, form).item.int for one in sets for raw in one.changes]
+    assert max(map(len, out.sets)) <= 2_500
+    assert ([one.no for one in sets], items) == ([1, 2, 3, 4, 5], list(range(100, 110)))
+    assert len({one.nonce for one in sets}) == 5
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_a_draft_at_the_limit_stays_one_set(device: Device, form: Any) -> None:
+    write(device, 700, 700)
+    twin = Device.restore(device.snapshot())
+    twin.seal_set("n" * 22, form)
+    limit = len(twin.next_request(CLOCK).sets[0]) + 16
+    assert device.seal_set("n" * 22, form, max_set_bytes=limit) == 1
+
+
+def test_a_change_too_large_on_its_own_is_told_and_its_number_goes_void(device: Device) -> None:
+    write(device, 100, 5_000, 100)
+    device.seal_set("n" * 22, max_set_bytes=2_500)
+    sets = [framing.decode_set(raw) for raw in device.next_request(CLOCK).sets]
+    assert [(one.no, len(one.changes), one.void) for one in sets] == [(1, 1, None), (2, 0, "too_large"), (3, 1, None)]
+    (told,) = device.told()
+    assert (told.no, told.outcome.code, len(told.change.fields["text"])) == (2, "set_too_large", 5_000)
+    assert [item.id.int for item in device.items()] == [100, 102]
+
+
+def test_a_set_of_all_or_nothing_is_never_split(device: Device) -> None:
+    write(device, 1_500, 1_500)
+    assert device.seal_set("n" * 22, atomic=True, max_set_bytes=2_500) == 1
+    assert [told.outcome.code for told in device.told()] == ["set_too_large"] * 2
 
 
 # Receipts and overlays ---------------------------------------------------------------------------------------
@@ -197,16 +244,6 @@ def test_a_receipt_for_other_bytes_is_not_this_devices(device: Device) -> None:
     assert (device.acknowledged, device.unsent) == (0, 1)
 
 
-def test_a_forked_device_keeps_its_edits_and_sends_no_more(device: Device) -> None:
-    device.create_item(ITEM, "0401", CAPTURE, {"a": 1})
-    out = send(device)
-    forked = Receipt(1, framing.set_hash(out.sets[0]), "forked", code="device_forked")
-    applied = device.apply_answer(out.serial, answer(receipts=[forked]))
-    assert device.forked
-    assert not applied.again
-    assert (device.next_request(CLOCK).sets, fields_of(device)) == ([], {"a": 1})
-
-
 def test_acknowledged_waits_for_a_missing_receipt(device: Device) -> None:
     for item in (ITEM, OTHER):
         device.create_item(item, "0401", CAPTURE, {"a": 1})
@@ -258,26 +295,6 @@ def test_a_lost_stream_keeps_what_is_not_drained_and_no_more(device: Device) -> 
     assert device.items() == []
 
 
-def test_a_wrong_digest_begins_the_stream_again_without_hiding_it(device: Device) -> None:
-    applied = pull(device, page(present(1, body()), digest="0" * 16))
-    assert (applied.repaired, applied.again, device.repairs) == (["grid/1"], True, 1)
-    assert device.visible(ITEM)
-    out = device.next_request(CLOCK)
-    assert out.request.cursors == {"grid/1": Cursor(0, 0)}
-    good = f"{hash64(present(7, body(item=OTHER))):016x}"
-    device.apply_answer(out.serial, answer(page(present(7, body(item=OTHER)), digest=good)))
-    assert [item.id for item in device.items()] == [OTHER]
-    assert (device.digest("grid/1"), device.repairs) == (good, 1)
-
-
-def test_a_page_that_begins_again_drops_what_it_does_not_name_at_its_end(device: Device) -> None:
-    pull(device, page(present(1, body()), present(2, body(item=OTHER))))
-    pull(device, page(present(5, body(item=UUID(int=9))), reset=True, more=True), more=True)
-    assert len(device.items()) == 3
-    pull(device, page(present(6, body(item=OTHER))))
-    assert [item.id for item in device.items()] == [OTHER, UUID(int=9)]
-
-
 def test_notices_follow_their_feed(device: Device) -> None:
     todo = NoticeBody(OTHER, "todo", ITEM, "returned", 1, notes={"a": "看不清"})
     parked = NoticeBody(UUID(int=9), "parked", ITEM, "update_update", 1, fields={"a": 2})
@@ -293,19 +310,6 @@ def test_a_mark_counts_only_when_nothing_is_left_to_do(device: Device) -> None:
     assert device.mark == "m1"
     device.edit_item(ITEM, CAPTURE, {"a": 2})
     assert device.mark is None
-
-
-def test_a_new_epoch_begins_numbers_and_cursors_again_and_keeps_unsent_edits(device: Device) -> None:
-    pull(device, page(present(1, body(fields={"a": 1})), present(2, body(item=OTHER))))
-    device.edit_item(ITEM, CAPTURE, {"a": 2})
-    old = send(device)
-    applied = device.apply_answer(old.serial, answer(epoch="e2"))
-    assert (applied.new_epoch, applied.again) == (True, True)
-    assert fields_of(device) == {"a": 2}
-    out = send(device)
-    assert (out.request.epoch, out.request.cursors, out.request.first) == ("e2", {}, 1)
-    assert framing.decode_set(out.sets[0]).epoch == "e2"
-    assert [change.fields for change in changes_in(out)] == [{"a": 2}]
 
 
 # Photos ------------------------------------------------------------------------------------------------------
@@ -344,6 +348,21 @@ def test_a_pulled_item_does_not_make_a_sent_photo_unsent(device: Device) -> None
     device.note_photos([seen("stored")])
     pull(device, page(present(2, body(touch=1, evidence=[seen("declared")]))))
     assert device.photos_to_send() == []
+
+
+@pytest.mark.parametrize("states", [[], ["declared", "verified"], ["refused", "verified"]])
+def test_every_photo_of_an_item_has_its_state(device: Device, states: list[Any]) -> None:
+    """Those of its form in the form's order, `declared` where nothing is said; then those of a desk."""
+    second, desk = PHOTO | {"sha256": "cd" * 32, "role": "close"}, EvidenceState("ef" * 32, 9, "close", "verified")
+    entry = present(1, body(fields={"photos": [PHOTO, second]}))
+    assert entry.item is not None
+    told = msgspec.structs.replace(entry.item, photos=states, evidence=[desk])
+    pull(device, page(msgspec.structs.replace(entry, item=told)))
+    visible = device.visible(ITEM)
+    assert visible is not None
+    first, other = states or ("declared", "declared")
+    of_form = [EvidenceState(PHOTO["sha256"], 2048, "report", first), EvidenceState("cd" * 32, 2048, "close", other)]
+    assert visible.evidence == [*of_form, desk]
 
 
 def test_an_item_out_of_scope_stays_until_its_photos_are_sent(device: Device) -> None:

@@ -14,7 +14,7 @@ POSITIONS = st.dictionaries(st.text("abc/", min_size=1, max_size=5), st.integers
 
 def test_an_entry_hash_follows_its_definition() -> None:
     id_hex = "0123456789abcdef0123456789abcdef"
-    layout = bytes.fromhex(id_hex + "00000002" + "00000000000000ff" + "00000003")
+    layout = bytes.fromhex(id_hex + "0000000000000002" + "00000000000000ff" + "0000000000000003")
     expected = int(hashlib.sha256(layout).hexdigest()[:16], 16)
     assert feed.entry_hash(UUID(id_hex), 2, 255, 3) == expected
 

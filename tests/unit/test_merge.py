@@ -54,6 +54,11 @@ def test_manual_overlap_waits_for_a_person_and_keeps_all_three_values():
         ("append", None, "二", "三", "二\n三"),
         ("append", "一", "一二", "一", "一二"),
         ("append", "一", "一二", "二", "一二"),
+        # The second of two unsent edits of one text, with somebody else's line before, after or between.
+        ("append", "一", "一\n他\n甲", "一\n甲\n乙", "一\n他\n甲\n乙"),
+        ("append", "一", "一\n甲\n他", "一\n甲\n乙", "一\n甲\n他\n乙"),
+        ("append", "一", "一\n甲\n他\n乙", "一\n甲\n乙\n丙", "一\n甲\n他\n乙\n丙"),
+        ("append", None, "他\n甲", "甲\n乙", "他\n甲\n乙"),
     ],
 )
 def test_policies_settle_overlaps(policy, base, server, incoming, settled):

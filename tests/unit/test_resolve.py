@@ -14,21 +14,13 @@ from hypothesis import strategies as st
 from schemas.forms import packaged
 from schemas.item_type import Field
 from sync.access import Assignment
-from sync.decisions import Reference, Revision
+from sync.decisions import HeldPlace, Reference, Revision
+from sync.disputes import SETTLING_ROLES, Choice, Dispute, settling_grants
 from sync.items import ItemState, Past, revision_rev
 from sync.merge import Overlap
 from sync.refusal import Refusal
 from sync.registry import GridLabel, Registry
-from sync.resolve import (
-    SETTLING_ROLES,
-    Choice,
-    Context,
-    Dispute,
-    resolve,
-    settlement_of,
-    settling_grants,
-    undo,
-)
+from sync.resolve import Context, resolve, settlement_of, undo
 
 WRITTEN, NOW = datetime(2024, 6, 1, 8, tzinfo=UTC), datetime(2024, 6, 2, 8, tzinfo=UTC)
 ITEM, CONFLICT, AUTHOR, PHONE = (UUID(int=number) for number in range(1, 5))
@@ -391,3 +383,65 @@ def test_only_a_settling_role_is_given_anything(role: str) -> None:
 def test_having_written_an_item_gives_no_say_over_it() -> None:
     grants = settling_grants([holding("grid_chief")], [CATALOGUE.types["0203"].type])
     assert all(grant.reach.author_id is None or grant.reach.author_id.int == 0 for grant in grants)
+
+
+def kind(of: str, op: str, *, grouped: bool = False, place: HeldPlace | None = None, **overlaps: Overlap) -> Dispute:
+    return Dispute(CONFLICT, of, overlaps, place, op, None, grouped)
+
+
+def test_a_deletion_of_what_others_refer_to_is_taken_or_not() -> None:
+    disputed = kind("referenced", "delete")
+    assert accepted(resolve(disputed, item(), Choice("incoming"), context())).after.deleted
+    assert not accepted(resolve(disputed, item(), Choice("server"), context())).after.deleted
+    assert refused(resolve(disputed, item(), Choice("merge"), context())).code == "resolution_invalid"
+
+
+def test_of_a_duplicate_both_stay_or_the_second_goes() -> None:
+    disputed = kind("duplicate", "create")
+    assert not accepted(resolve(disputed, item(), Choice("server"), context())).after.deleted
+    gone = accepted(resolve(disputed, item(), Choice("incoming"), context()))
+    assert gone.after.deleted
+    back = undo(settlement_of(disputed, "incoming", gone), gone.after.version, gone.after, past_of(gone), context())
+    assert not accepted(back).after.deleted
+
+
+def test_what_was_held_gets_the_grid_it_was_to_get_or_is_dropped() -> None:
+    held = item(grid_id=None)
+    disputed = kind("group", "create", place=HeldPlace(grid=EAST, candidates=(EAST,)))
+    taken = accepted(resolve(disputed, held, Choice("incoming"), context()))
+    assert (taken.after.grid_id, taken.after.deleted) == (EAST, False)
+    back = undo(settlement_of(disputed, "incoming", taken), taken.after.version, taken.after, past_of(taken), context())
+    assert accepted(back).after.grid_id is None
+    assert accepted(resolve(disputed, held, Choice("server"), context())).after.deleted
+
+
+def test_a_grid_that_is_no_longer_current_gives_way_to_what_the_item_says() -> None:
+    disputed = kind("referenced", "create", place=HeldPlace(grid=UUID(int=99)))
+    taken = accepted(resolve(disputed, item(grid_id=None), Choice("incoming"), context()))
+    assert taken.after.grid_id == WEST, "that of its dwelling"
+
+
+def test_a_held_item_whose_grid_nothing_tells_is_not_taken_in() -> None:
+    held = item(grid_id=None, fields=RESIDENT | {"dwelling": str(UUID(int=77))})
+    assert refused(resolve(kind("referenced", "create"), held, Choice("incoming"), context())).code == (
+        "resolution_invalid"
+    )
+
+
+def test_nobody_names_a_deleted_item_and_only_what_is_parked_may_keep_one() -> None:
+    gone = UUID(int=55)
+    known = context().references | {gone: Reference("0102", EAST, deleted=True)}
+    given = msgspec.structs.replace(context(), references=known)
+    disputed = kind("referenced", "update", dwelling=Overlap(str(DWELLING), str(DWELLING), str(gone)))
+    own = Choice("merge", {}, {"dwelling": str(gone)})
+    assert refused(resolve(disputed, item(), own, given)).code == "reference_unknown"
+    assert accepted(resolve(disputed, item(), Choice("incoming"), given)).after.fields["dwelling"] == str(gone)
+
+
+def test_in_a_group_all_are_taken_or_none_and_a_code_needs_its_grid() -> None:
+    edit = kind("group", "update", grouped=True, name=Overlap("张三", "张三丰", "张山"))
+    assert refused(resolve(edit, item(), Choice("merge", {"name": "server"}), context())).code == "resolution_invalid"
+    assert accepted(resolve(edit, item(), Choice("incoming"), context())).after.fields["name"] == "张山"
+    code = kind("code", "create", grouped=True)
+    assert refused(resolve(code, item(grid_id=None), Choice("incoming"), context())).field == "grid"
+    assert accepted(resolve(code, item(grid_id=None), Choice("server"), context())).after.deleted

@@ -4,9 +4,12 @@ from math import cos, inf, nan, radians
 from uuid import UUID
 
 import pytest
+from msgspec import ValidationError, convert
 
+from schemas.item_type import GridSource
 from sync.coordinates import wgs84_to_bd09, wgs84_to_gcj02
-from sync.territory import Fix, GridIndex, Source, Territory, decide_territory
+from sync.grid_index import GridIndex, Located
+from sync.territory import Fix, Sighting, Territory, decide_territory
 
 LAT, LON = 32.78, 118.0
 METRES_LAT = 111_195.0
@@ -43,7 +46,7 @@ def fix(x: float, y: float, accuracy_m: float = 5.0) -> Fix:
 
 
 def decide(
-    *sources: Source,
+    *sources: GridSource,
     point: Fix | None = None,
     reference_grid: UUID | None = None,
     capture: Fix | None = None,
@@ -55,12 +58,12 @@ def decide(
         reference_grid=reference_grid,
         capture=capture,
         claimed_grid=claimed_grid,
-        index=INDEX,
+        sighting=Sighting(INDEX),
     )
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "grid", "border_m"),
+    ("x", "y", "grid", "border"),
     [
         (200, 200, WEST, 200),
         (390, 100, WEST, 10),
@@ -70,13 +73,10 @@ def decide(
         (800 - 30, 400 - 20, EAST, 20),
     ],
 )
-def test_a_good_fix_decides_and_tells_the_distance_to_the_border(
-    x: float, y: float, grid: UUID, border_m: float
-) -> None:
-    located = INDEX.locate(*at(x, y), 5.0)
-    assert located.grid_id == grid
-    assert located.border_m == pytest.approx(border_m, rel=1e-3)
-    assert (located.on_border, located.candidates) == (False, ())
+def test_a_fix_decides_as_long_as_its_circle_stays_inside(x: float, y: float, grid: UUID, border: float) -> None:
+    for accuracy_m in (0.0, 5.0, border * 0.99):
+        assert INDEX.locate(*at(x, y), accuracy_m) == Located(grid, False)
+    assert INDEX.locate(*at(x, y), border * 1.01).grid_id is None
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_a_poor_fix_across_a_border_decides_nothing(
 
 def test_a_point_on_a_shared_corner_is_in_no_single_grid() -> None:
     located = INDEX.locate(*at(400, 0), 0.0)
-    assert (located.grid_id, located.border_m, located.on_border) == (None, None, True)
+    assert (located.grid_id, located.on_border) == (None, True)
     assert located.candidates == (WEST, EAST)
 
 
 def test_a_point_outside_all_grids() -> None:
     far = INDEX.locate(*at(-500, 200), 50.0)
-    assert (far.grid_id, far.border_m, far.on_border, far.candidates) == (None, None, False, ())
+    assert (far.grid_id, far.on_border, far.candidates) == (None, False, ())
     near = INDEX.locate(*at(-30, 200), 50.0)
-    assert (near.grid_id, near.border_m, near.on_border, near.candidates) == (None, None, True, (WEST,))
+    assert (near.grid_id, near.on_border, near.candidates) == (None, True, (WEST,))
 
 
 def test_many_are_located_in_their_order() -> None:
@@ -147,9 +147,10 @@ def test_an_index_knows_its_grids_and_may_be_empty() -> None:
         (118.0, 32.0, inf),
     ],
 )
-def test_a_fix_that_cannot_be_is_refused(values: tuple[float, float, float]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        Fix(values[0], values[1], "wgs84", values[2])
+def test_a_point_that_cannot_be_is_refused(values: tuple[float, float, float]) -> None:
+    lon, lat, accuracy = values
+    with pytest.raises(ValidationError):
+        convert({"lon": lon, "lat": lat, "crs": "wgs84", "accuracy": accuracy}, Fix)
 
 
 def test_the_first_source_that_gives_a_grid_decides() -> None:

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 from shapely import Point, Polygon
 
 from schemas.forms import packaged
-from server.simulate.forms import (
+from server.made_up.forms import (
     NothingToReferToError,
     Scene,
     claimed_urgency,
@@ -24,8 +24,9 @@ from server.simulate.forms import (
     make_fields,
     missing_references,
 )
-from server.simulate.forms.habits import habits
-from server.simulate.photos import take_photo
+from server.made_up.forms.habits import habits
+from server.made_up.names import Locality
+from server.made_up.photos import take_photo
 from sync.coordinates import gcj02_to_wgs84
 from sync.rules import apply_rules, photos_needed
 
@@ -135,6 +136,19 @@ def test_points_lie_inside_the_outline_in_the_phones_own_coordinates(crs: Any) -
         at = (point["lon"], point["lat"])
         assert point["crs"] == crs
         assert grid.contains(Point(gcj02_to_wgs84(*at) if crs == "gcj02" else at))
+
+
+def test_addresses_firms_and_numbers_are_those_of_the_neighbourhood() -> None:
+    where = Locality("341102", "琅琊区", "琅琊街道", ("凤凰路",), ("凤凰花园",))
+    made = {
+        code: [make_fields(code, Random(seed), a_scene(where=where)) for seed in range(40)]
+        for code in ("0101", "0102", "0103")
+    }
+    assert all(re.match("安徽省滁州市琅琊区琅琊街道凤凰路[0-9]+号(凤凰花园)?", one["address"]) for one in made["0102"])
+    assert all(one["credit_code"].startswith("91341102") for one in made["0103"] if "credit_code" in one)
+    local = [one["national_id"] for one in made["0101"] if str(one.get("national_id")).startswith("341102")]
+    assert len(local) > 15
+    assert not re.search("明光", str(made))
 
 
 def test_equal_seeds_make_equal_forms_and_photos() -> None:

@@ -1,0 +1,89 @@
+"""I1, I2, I7, I10, I12 and I13 at rest: receipts, sets and acts as the present life of the database knows them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import md5
+from itertools import pairwise
+from typing import Any
+
+from tests.machine.books import holds
+from tests.machine.city import City
+
+
+async def receipts_are_there(city: City) -> None:
+    """Every receipt that was ever given in this life stands in the database, and every phone's too."""
+    rows = await city.rows("SELECT device_id, no, encode(hash, 'hex') AS hash FROM change_set")
+    stored = {(row["device_id"], row["no"]): row["hash"] for row in rows}
+    rows = await city.rows("SELECT device_id, no, encode(hash, 'hex') AS hash FROM forked_set")
+    forked = {tuple(row.values()) for row in rows}
+    for device, no, hashed in city.told.receipts:
+        known = stored.get((device, no)) == hashed or (device, no, hashed) in forked
+        holds("I1", known, "what has a receipt is in the database", device, no)
+    for phone in city.phones:
+        for no, sealed in phone.state.outbox.items():
+            if sealed.receipt is not None and sealed.raw:
+                known = stored.get((phone.device_id, no)) == sealed.hash
+                holds("I1", known, "what a phone has a receipt for is in the database", phone.number, no)
+
+
+async def sets_have_one_effect_in_order(city: City) -> None:
+    """Numbers without a gap, each used once, over all epochs; revisions of one device in the order of its sets."""
+    numbers: dict[Any, list[int]] = {}
+    for row in await city.rows("SELECT device_id, no FROM change_set ORDER BY device_id, no"):
+        numbers.setdefault(row["device_id"], []).append(row["no"])
+    for device, used in numbers.items():
+        holds("I10", used == list(range(1, len(used) + 1)), "numbers have no gap and no double", device, used[-5:])
+    effects = Counter(
+        tuple(row.values())
+        for row in await city.rows("SELECT device_id, set_no, set_index FROM revision WHERE set_no IS NOT NULL")
+    )
+    twice = [one for one, times in effects.items() if times > 1]
+    holds("I2", not twice, "a change has one effect", twice[:3])
+    rows = await city.rows(
+        "SELECT item_id, device_id, set_no, set_index FROM revision WHERE set_no IS NOT NULL AND device_id IS NOT NULL "
+        "ORDER BY item_id, device_id, version"
+    )
+    for one, other in pairwise(rows):
+        if (one["item_id"], one["device_id"]) == (other["item_id"], other["device_id"]):
+            ordered = (one["set_no"], one["set_index"]) < (other["set_no"], other["set_index"])
+            holds("I10", ordered, "a device's changes are taken in its order", one["item_id"], one["device_id"])
+
+
+async def every_item_has_a_place(city: City) -> None:
+    """One current grid, or an open conflict about the item itself."""
+    rows = await city.rows(
+        "SELECT i.id FROM item i LEFT JOIN grid g ON g.id = i.grid_id WHERE NOT i.deleted "
+        "AND i.stream_class <> 'author' AND (g.id IS NULL OR g.to_version IS NOT NULL) AND NOT EXISTS ("
+        "SELECT FROM conflict c WHERE c.item_id = i.id AND c.state = 'open' AND (c.kind = 'code' OR c.op = 'create'))"
+    )
+    holds("I7", not rows, "an item is in one current grid or in a conflict about it", rows[:3])
+
+
+async def acts_are_audited(city: City) -> None:
+    """Each act has its row, as often as it was done, and no row ever changes or goes."""
+    rows = await city.rows("SELECT id, action, subject_id, actor_id, reason, t::text AS whole FROM audit t ORDER BY id")
+    found = Counter((row["action"], row["subject_id"]) for row in rows)
+    found.update(Counter(("epoch.begun", "") for row in rows if row["action"] == "epoch.begun"))
+    wanted = Counter((act.action, act.subject) for act in city.told.acts)
+    missing = [act for act, times in wanted.items() if found[act] < times]
+    holds("I13", not missing, "every act is in the audit trail", missing[:3])
+    by = {(row["action"], row["subject_id"], row["actor_id"]) for row in rows}
+    nobody = [act for act in city.told.acts if act.actor and tuple(act) not in by]
+    holds("I13", not nobody, "the audit trail names who acted", nobody[:3])
+    mute = [row["action"] for row in rows if row["action"].startswith("conflict.") and not row["reason"]]
+    holds("I13", not mute, "the audit trail says why", mute[:3])
+    last, seen = city.audit_seen
+    before = _sum(row["whole"] for row in rows if row["id"] <= last)
+    holds("I13", not last or before == seen, "the audit trail is only added to")
+    city.audit_seen = (rows[-1]["id"], _sum(row["whole"] for row in rows)) if rows else (0, "")
+
+
+def _sum(texts: Any) -> str:
+    return md5("\n".join(texts).encode(), usedforsecurity=False).hexdigest()
+
+
+async def epochs_are_told(city: City) -> None:
+    """One for each restore and one for the beginning."""
+    number = await city.house.truth.fetchval("SELECT count(*) FROM epoch")
+    holds("I12", number == city.told.epochs, "an epoch for each life", number, city.told.epochs)
