@@ -49,8 +49,15 @@ async def restart(city: City, chance: Random) -> bool:
 async def backup(city: City, chance: Random) -> bool:
     await city.house.back_up()
     city.saved, city.written_at_backup = city.told.copy(), len(city.ledger)
-    city.pending_at_backup = {id(written) for phone in city.phones for written in phone.pending}
+    city.missing_at_backup = await _not_there(city)
     return True
+
+
+async def _not_there(city: City) -> set[int]:
+    """What this database has not: unsent, or sent to a life of it that is lost and not yet once more."""
+    there = {tuple(row.values()) for row in await city.rows("SELECT device_id, no FROM change_set")}
+    unsent = {id(written) for phone in city.phones for written in phone.pending}
+    return unsent | {id(written) for written in city.ledger if (written.device, written.no) not in there}
 
 
 @rule(1.2)
@@ -88,7 +95,7 @@ def _excuse_what_went(city: City) -> None:
     """What reached the database after the backup, from a phone that is no more, went with the database."""
     there = {phone.number for phone in city.phones}
     for place, written in enumerate(city.ledger):
-        arrived_before = place < city.written_at_backup and id(written) not in city.pending_at_backup
+        arrived_before = place < city.written_at_backup and id(written) not in city.missing_at_backup
         if written.phone not in there and not arrived_before:
             written.excused = written.excused or "its phone was wiped before the restore"
 

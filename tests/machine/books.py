@@ -28,7 +28,8 @@ def holds(invariant: str, condition: object, what: str, *more: Any) -> None:
 class Written:
     """One value that a worker wrote: a token found nowhere else; of a deletion there is none.
 
-    `phone` is the number of the phone in the city. `excused` says why it need not have arrived.
+    `phone` is the number of the phone in the city, `device` and `no` are its change set once that was sealed. `excused`
+    says why it need not have arrived.
     """
 
     phone: int
@@ -37,6 +38,7 @@ class Written:
     name: str
     token: str | None
     no: int | None = None
+    device: UUID | None = None
     life: int = 0
     excused: str | None = None
 

@@ -56,7 +56,7 @@ class City:
         self.epoch = ""
         self.life = 0
         self.written_at_backup = 0
-        self.pending_at_backup: set[int] = set()
+        self.missing_at_backup: set[int] = set()
         self.held: list[tuple[Handset, UUID, int, str]] = []
         self.poison: list[tuple[Handset, UUID, int, bytes]] = []
         self.old_sets: set[tuple[UUID, int]] = set()

@@ -83,7 +83,7 @@ class Handset:
         no = self.device.seal_set(nonce, self.form, atomic, largest)
         for written in self.pending:
             if written.no is None:
-                written.no = no
+                written.no, written.device = no, self.device_id
         return no
 
     def note_received(self) -> None:
