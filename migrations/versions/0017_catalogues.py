@@ -1,0 +1,8 @@
+"""Nothing yet."""
+
+revision = "0017"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
