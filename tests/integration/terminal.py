@@ -7,8 +7,9 @@ import contextlib
 import io
 import json
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import pytest
 
@@ -41,13 +42,26 @@ class Terminal:
     def _run(self, arguments: list[str], typed: str) -> Ran:
         out, err = io.StringIO(), io.StringIO()
         with (
-            patch.dict(os.environ, self.environ),
-            patch("sys.stdin", io.StringIO(typed)),
+            _surroundings(self.environ, typed),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
             status = run(arguments)
         return Ran(status, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _surroundings(environ: dict[str, str], typed: str) -> Iterator[None]:
+    """The environment and the keyboard that a process of its own would have."""
+    before, keyboard = dict(os.environ), sys.stdin
+    os.environ.update(environ)
+    sys.stdin = io.StringIO(typed)
+    try:
+        yield
+    finally:
+        sys.stdin = keyboard
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture
