@@ -115,6 +115,50 @@ CATALOGUE: dict[str, ErrorKind] = {
     ),
     # The catalogue
     "catalogue_faulty": ErrorKind(422, "这不是可用的事项目录。", "This is no catalogue that can be used."),
+    "catalogue_version_invalid": ErrorKind(
+        422, "目录版本应写作“年份.序号”,如 2025.1。", "A catalogue's version is a year and a number, such as 2025.1."
+    ),
+    "catalogue_version_taken": ErrorKind(
+        409,
+        "该版本已存在,请给新目录一个新版本号。",
+        "There is such a version already; give the new one its own.",
+    ),
+    "catalogue_version_older": ErrorKind(
+        409,
+        "该版本早于现行目录,请给一个更新的版本号。",
+        "This version is older than the current one; give a newer one.",
+    ),
+    "catalogue_type_removed": ErrorKind(
+        422, "事项不能删除:已有台账仍须其表单。", "An item type cannot be removed: stored items need its form."
+    ),
+    "catalogue_kind_changed": ErrorKind(
+        422, "事项的种类不能改变,请新增一个事项。", "The kind of an item type cannot change; add another type."
+    ),
+    "catalogue_stream_changed": ErrorKind(
+        422,
+        "事项的同步流类别不能改变:已有台账仍在原流中,请新增一个事项。",
+        "The stream class of an item type cannot change, for stored items stay where they are; add another type.",
+    ),
+    "catalogue_field_renamed": ErrorKind(
+        422,
+        "字段的键不能改变:已有台账以它存放。名称可以改。",
+        "The key of a field cannot change, for stored items have their values under it; its label may.",
+    ),
+    "catalogue_field_retyped": ErrorKind(
+        422,
+        "字段的类型不能改变,也不能改为单选或多选,请以新的键另设字段。",
+        "A field cannot change its type, nor between one option and several; add a field under another key.",
+    ),
+    "catalogue_mark_changed": ErrorKind(
+        422,
+        "字段是否属于个人信息不能改变:已存内容仍按原样封存或明存,请以新的键另设字段。",
+        "Whether a field is marked cannot change, for stored values stay as they are; add a field under another key.",
+    ),
+    "catalogue_code_removed": ErrorKind(
+        422,
+        "此代码不能删除:已有的任职、单位、案件或审核仍用到它。",
+        "This code cannot be removed: posts, organisations, cases or reviews that are stored refer to it.",
+    ),
     # The quarantine
     "quarantine_settled": ErrorKind(409, "该项已放行或已丢弃。", "It was released or discarded already."),
     "quarantine_gone": ErrorKind(

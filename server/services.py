@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from time import monotonic
 
 import asyncpg
+import structlog
+from msgspec import json
 
-from schemas.forms import CompiledCatalogue, packaged
-from server.db import installation
+from schemas.forms import CatalogueFaulty, CompiledCatalogue, compile_catalogue, packaged
+from schemas.previous import PreviousCatalogue
+from server.db import catalogues, installation
 from server.db.database import Database
 from server.db.job_queue import JobQueue
 from server.db.registry import current_version, load_registry
 from server.embedded.words import StartError
+from server.logs import failure
 from server.memory import Memory
 from server.passwords import PasswordDesk
 from server.sealing import Keyring, Unsealable
@@ -24,7 +29,11 @@ from server.settings import Settings
 from server.storage.objects import ObjectStore
 from sync.registry import Registry
 
+log = structlog.get_logger()
+
 _REGISTRY_SECONDS = 2.0
+_CATALOGUE_SECONDS = 1.5
+"""With the reading and compiling of a new one, it is never older than two."""
 
 
 class RegistryHolder:
@@ -51,15 +60,66 @@ class RegistryHolder:
         self._checked_at = looked_at
 
 
+class CatalogueHolder:
+    """The catalogue that was published here, if one was, at most two seconds behind the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._checked_at = float("-inf")
+        self._loading = asyncio.Lock()
+        self._published: CompiledCatalogue | None = None
+
+    async def published(self, *, at_once: bool = False) -> CompiledCatalogue | None:
+        """The current one, or None where the one that comes with the program is in use.
+
+        Looks whether another was published if the last look is too old, with `at_once` always. One that this program
+        cannot read is passed over, but not at the first look: that raises CatalogueFaulty.
+        """
+        asked_at = monotonic()
+        if at_once or asked_at >= self._checked_at + _CATALOGUE_SECONDS:
+            async with self._loading:
+                if self._checked_at < asked_at:
+                    await self._look()
+        return self._published
+
+    async def _look(self) -> None:
+        looked_at = monotonic()
+        held = self._published and self._published.version
+        async with self._database.read() as connection:
+            changed = await catalogues.current_version(connection) != held
+            documents = await catalogues.documents(connection) if changed else []
+        if changed:
+            await self._take(documents)
+        self._checked_at = looked_at
+
+    async def _take(self, documents: Sequence[bytes]) -> None:
+        try:
+            # It takes a good part of a second, in which others are served.
+            self._published = await asyncio.to_thread(_compiled, *documents) if documents else None
+        except CatalogueFaulty as faulty:
+            if self._checked_at == float("-inf"):
+                raise
+            log.error("catalogue_unreadable", **failure(faulty))
+
+
+@lru_cache(maxsize=2)
+def _compiled(current: bytes, *previous: bytes) -> CompiledCatalogue:
+    return compile_catalogue(current, [json.decode(one, type=PreviousCatalogue) for one in previous])
+
+
 @dataclass(frozen=True)
 class Services:
-    """What this process holds open."""
+    """What this process holds open.
+
+    `catalogue`: of one piece of work, from its beginning to its end; `at_present` gives the services for another one.
+    """
 
     settings: Settings
     database: Database
     keyring: Keyring
     objects: ObjectStore
     catalogue: CompiledCatalogue
+    catalogue_holder: CatalogueHolder = field(repr=False)
     registry_holder: RegistryHolder = field(repr=False)
     passwords: PasswordDesk = field(repr=False)
     jobs: JobQueue = field(repr=False)
@@ -69,6 +129,11 @@ class Services:
     def registry(self) -> Registry:
         """The current grids, as `registry_holder` last saw them."""
         return self.registry_holder.registry
+
+    async def at_present(self, *, at_once: bool = False) -> Services:
+        """These with the current catalogue; `at_once`: not even by two seconds older."""
+        published = await self.catalogue_holder.published(at_once=at_once)
+        return self if published is None else replace(self, catalogue=published)
 
 
 @asynccontextmanager
@@ -88,11 +153,35 @@ async def open_services(settings: Settings, memory: Memory | None = None) -> Asy
         keyring = Keyring(await _claim(database, settings))
         holder = RegistryHolder(database)
         await holder.refresh()
-        yield Services(settings, database, keyring, objects, packaged(), holder, PasswordDesk(), jobs, memory)
+        services = Services(
+            settings,
+            database,
+            keyring,
+            objects,
+            packaged(),
+            CatalogueHolder(database),
+            holder,
+            PasswordDesk(),
+            jobs,
+            memory,
+        )
+        yield await _with_catalogue(services)
     finally:
         await jobs.close()
         await database.close()
         objects.close()
+
+
+async def _with_catalogue(services: Services) -> Services:
+    try:
+        return await services.at_present()
+    except CatalogueFaulty as faulty:
+        first = faulty.faults[0]
+        raise StartError(
+            f"现行事项目录由较新的程序发布,本程序无法读取({first.path}: {first.zh}),请升级程序",
+            f"the current catalogue was published by a newer program and cannot be read ({first.path}: {first.en}): "
+            "upgrade this one",
+        ) from faulty
 
 
 async def _connect(settings: Settings) -> Database:

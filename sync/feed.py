@@ -52,12 +52,13 @@ def unsigned64(value: int) -> int:
     return value % _BITS
 
 
-def make_mark(epoch: str, positions: Mapping[str, int], directives: Iterable[UUID] = ()) -> str:
+def make_mark(epoch: str, catalogue: str, positions: Mapping[str, int], directives: Iterable[UUID] = ()) -> str:
     """One small text that stands for all that a device was told: 27 URL-safe characters.
 
-    It holds a fingerprint of the epoch, the set of stream keys and the directives that are open, and the sum of the
-    positions. Positions only grow and never exceed the heads, so for one set of streams equal sums mean equal ones.
+    It holds a fingerprint of the epoch, the catalogue's version, the set of stream keys and the directives that are
+    open, and the sum of the positions. Positions only grow and never exceed the heads, so for one set of streams equal
+    sums mean equal ones.
     """
-    named = "\n".join([epoch, *sorted(positions), *sorted(map(str, directives))])
+    named = "\n".join([epoch, catalogue, *sorted(positions), *sorted(map(str, directives))])
     fingerprint = sha256(named.encode()).digest()[:12]
     return urlsafe_b64encode(fingerprint + pack(">Q", sum(positions.values()))).rstrip(b"=").decode()

@@ -29,7 +29,8 @@ async def catalogue(
     lang: FromQuery[Literal["zh", "en"] | None] = None,
 ) -> Response[dict[str, Any]]:
     """The current catalogue; with `lang`, in one language. The header Catalogue-Version names its version."""
-    held = services.catalogue
+    # Whoever was just told of a new version by one process must not be given the former one by another.
+    held = (await services.at_present(at_once=True)).catalogue
     shown = held if lang is None else localised(held, lang)
     return unless_held(request, shown.document, shown.etag, {"Catalogue-Version": held.version})  # pyright: ignore[reportReturnType]
 

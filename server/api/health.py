@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import structlog
 from litestar import Request, Response, get
-from litestar.di import NamedDependency
 from msgspec import Struct
 
 from server.db import installation
@@ -41,8 +40,9 @@ async def live() -> Alive:
 
 
 @get("/health/ready", tags=["operation"], summary="就绪 Readiness")
-async def ready(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Ready]:
+async def ready(request: Request[Any, Any, Any]) -> Response[Ready]:
     """200 where database, schema and object store answer; else 503 not_ready, naming what failed."""
+    services: Services = request.app.state.services
     checks = await _check(
         {
             "database": lambda: _reach_database(services),

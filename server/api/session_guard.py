@@ -23,8 +23,8 @@ _KINDS = frozenset({"device", "user"})
 
 
 async def provide_services(request: Request[Any, Any, Any]) -> Services:
-    """The dependency `services`."""
-    return request.app.state.services
+    """The dependency `services`, with one catalogue from the beginning of a request to its end."""
+    return await request.app.state.services.at_present()
 
 
 async def provide_caller(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Caller:

@@ -14,6 +14,7 @@ from rich.text import Text
 from schemas.forms import CompiledCatalogue, CompiledType
 from server.cli.field_values import EMPTY, printable
 from server.usecases.catalogue_usage import CatalogueUsage
+from server.usecases.publishing_catalogue import Publication, Touched
 from sync.catalogue_diff import Difference, Version, breaking
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")
@@ -63,9 +64,33 @@ def print_form(compiled: CompiledType) -> None:
 def print_differences(old: Version, new: Version, found: list[Difference]) -> None:
     """A line a difference; what older apps notice is said."""
     console = Console()
+    _print_differences(console, old.name, new.name, found)
+
+
+def print_publication(told: Publication, *, stderr: bool = False) -> None:
+    """What stands against it, what it changes, whom it touches, and whether it was published."""
+    console = Console(stderr=stderr)
+    for one in told.faults:
+        console.print(Text(f"{one.code} {printable(one.place)}\n   {one.zh}\n   {one.en}"), soft_wrap=True)
+    if told.version is not None and told.touched is not None:
+        _print_differences(console, told.before, printable(told.version), told.differences)
+        console.print(Text(_touched(told.touched)), soft_wrap=True)
+    said = "已发布 published" if told.published else "未发布 not published"
+    console.print(Text(f"{said}: {printable(told.version or EMPTY)}"), soft_wrap=True)
+
+
+def _touched(touched: Touched) -> str:
+    return (
+        f"涉及 touches: 事项 item types {len(touched.types)}, 台账 items {touched.items}, "
+        f"单位 offices {touched.offices}, "
+        f"手机 phones {touched.phones}, 其中版本不再接受 of these too old to be taken: {touched.behind}"
+    )
+
+
+def _print_differences(console: Console, old: str, new: str, found: list[Difference]) -> None:
     noticed = len(breaking(found))
     console.print(
-        f"{old.name} → {new.name}: {len(found)} 处差异 differences, 其中影响旧版应用 noticed by older apps: {noticed}",
+        f"{old} → {new}: {len(found)} 处差异 differences, 其中影响旧版应用 noticed by older apps: {noticed}",
         highlight=False,
     )
     for one in found:

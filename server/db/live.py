@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from schemas.catalogue import CURRENT
 from server.db.database import Connection
 from server.db.directives import OpenDirective
 from server.db.named import sql
@@ -24,6 +25,7 @@ class Sweep(Struct, frozen=True):
     horizon: int
     epoch: str
     registry: int
+    catalogue: str
     keys: dict[int, str]
     heads: dict[str, int]
     users: dict[UUID, int]
@@ -61,6 +63,7 @@ async def sweep(connection: Connection, horizon: int) -> Sweep:
         horizon=row["horizon"],
         epoch=row["epoch"],
         registry=row["registry"],
+        catalogue=row["catalogue"] or CURRENT,
         keys=dict(zip(row["ids"], row["keys"], strict=True)),
         heads=dict(zip(row["keys"], row["heads"], strict=True)),
         users=dict(zip(row["users"], row["stirred_by"], strict=True)),

@@ -7,7 +7,7 @@ needs no bookkeeping of the queue: the next sweep finds what it left, after a sp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
@@ -103,30 +103,30 @@ def make_worker(services: Services, queue: JobQueue) -> PgQueuer:
     @worker.entrypoint(VERIFY_PHOTO)
     async def verify_photo(job: Job) -> None:
         key = (job.payload or b"").decode()
-        await _safely(VERIFY_PHOTO, photo_checks.check_upload(services, UUID(key)), key)
+        await _safely(services, VERIFY_PHOTO, lambda now: photo_checks.check_upload(now, UUID(key)), key)
 
     @worker.schedule(SWEEP_EVIDENCE, _EVERY_15_SECONDS)
     async def sweep_evidence(_: Schedule) -> None:
-        await _safely(SWEEP_EVIDENCE, photo_checks.find_work(services))
+        await _safely(services, SWEEP_EVIDENCE, photo_checks.find_work)
 
     _schedule_sweeps(worker, services)
 
     @worker.schedule(RETENTION, _LATER_AT_NIGHT)
     async def run_retention(_: Schedule) -> None:
-        await _safely(RETENTION, retention.run_by_rule(services))
+        await _safely(services, RETENTION, retention.run_by_rule)
 
     @worker.schedule(PRUNE_RECEIPTS, _LATER_IN_THE_HOUR)
     async def prune_receipts(_: Schedule) -> None:
-        await _safely(PRUNE_RECEIPTS, receipts.prune(services))
+        await _safely(services, PRUNE_RECEIPTS, receipts.prune)
 
     @worker.schedule(COMPACT, _LAST_AT_NIGHT)
     async def compact(_: Schedule) -> None:
-        await _safely(COMPACT, compaction.compact(services))
+        await _safely(services, COMPACT, compaction.compact)
 
     @worker.schedule(TIDY, _NIGHTLY)
     async def tidy(_: Schedule) -> None:
-        await _safely(TIDY, photo_checks.discard_abandoned(services))
-        await _safely(TIDY, queries.clear_queue_log([VERIFY_PHOTO]))
+        await _safely(services, TIDY, photo_checks.discard_abandoned)
+        await _safely(services, TIDY, lambda _: queries.clear_queue_log([VERIFY_PHOTO]))
 
     _schedule_sealing(worker, services)
     return worker
@@ -135,11 +135,11 @@ def make_worker(services: Services, queue: JobQueue) -> PgQueuer:
 def _schedule_sealing(worker: PgQueuer, services: Services) -> None:
     @worker.schedule(SEAL_TRAIL, _EVERY_15_SECONDS)
     async def seal(_: Schedule) -> None:
-        await _safely(SEAL_TRAIL, seal_trail(services))
+        await _safely(services, SEAL_TRAIL, seal_trail)
 
     @worker.schedule(SEAL_WHOLE_TRAIL, _LAST_AT_NIGHT)
     async def seal_whole(_: Schedule) -> None:
-        await _safely(SEAL_WHOLE_TRAIL, seal_trail(services, whole=True))
+        await _safely(services, SEAL_WHOLE_TRAIL, lambda now: seal_trail(now, whole=True))
 
 
 def _schedule_sweeps(worker: PgQueuer, services: Services) -> None:
@@ -147,28 +147,30 @@ def _schedule_sweeps(worker: PgQueuer, services: Services) -> None:
 
     @worker.schedule(HAND_ON_RETURNS, _HOURLY)
     async def hand_on_returns(_: Schedule) -> None:
-        await _safely(HAND_ON_RETURNS, sweep_returns(services))
+        await _safely(services, HAND_ON_RETURNS, sweep_returns)
 
     @worker.schedule(ADOPT_PHOTOS, _EVERY_MINUTE)
     async def adopt(_: Schedule) -> None:
-        await _safely(ADOPT_PHOTOS, adopt_photos(services))
+        await _safely(services, ADOPT_PHOTOS, adopt_photos)
 
     @worker.schedule(MOVE_ITEMS, _EVERY_MINUTE)
     async def move_items(_: Schedule) -> None:
-        await _safely(MOVE_ITEMS, run_moves(services))
+        await _safely(services, MOVE_ITEMS, run_moves)
 
     @worker.schedule(SWEEP_ERASED, _EVERY_MINUTE)
     async def sweep_erased(_: Schedule) -> None:
-        await _safely(SWEEP_ERASED, erased_photos.sweep(services))
+        await _safely(services, SWEEP_ERASED, erased_photos.sweep)
 
 
-async def _safely(job: str, work: Awaitable[object], key: str | None = None) -> None:
-    """Do the work, and log what goes wrong with it.
+async def _safely(
+    services: Services, job: str, work: Callable[[Services], Awaitable[object]], key: str | None = None
+) -> None:
+    """Do the work with the catalogue as it is now, and log what goes wrong with it.
 
     Nothing is left to the library: it would write the error's text, which may quote a value, into a clear column.
     """
     try:
-        await work
+        await work(await services.at_present())
     except Exception as error:
         log.error("job_failed", job=job, key=key, **failure(error))
 

@@ -40,7 +40,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.listeners = Listeners()
-        self._house = ("", 0)
+        self._house = ("", 0, "")
         self._keys: dict[int, str] = {}
         self._heads: dict[str, int] = {}
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
@@ -68,7 +68,8 @@ class Memory:
             return False
         self._sessions.move_to_end(access_hash)
         heads = {key: self._heads.get(key, 0) for key in session.scope}
-        return mark == make_mark(self._house[0], heads, session.directives)
+        epoch, _, catalogue = self._house
+        return mark == make_mark(epoch, catalogue, heads, session.directives)
 
     def ticket(self) -> int:
         """To be taken before the snapshot from which something is to be remembered."""
@@ -119,9 +120,10 @@ class Memory:
         """Take in what the sweep that began last has found."""
         self._applied += 1
         self._fresh_at = self._began_at
-        if self._house != (sweep.epoch, sweep.registry):
+        house = sweep.epoch, sweep.registry, sweep.catalogue
+        if self._house != house:
             self._forget_everybody()
-            self._house = (sweep.epoch, sweep.registry)
+            self._house = house
         self._take_users(sweep.users)
         moved = [key for key, head in sweep.heads.items() if self._heads.get(key) != head]
         self._keys.update(sweep.keys)

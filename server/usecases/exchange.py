@@ -41,6 +41,9 @@ async def exchange(
     """
     if request.device != caller.device_id:
         raise Problem("device_mismatch")
+    if request.catalogue not in services.catalogue.accepted:
+        # The device may have learnt of it from another process.
+        services = await services.at_present(at_once=True)
     now = datetime.now(UTC)
     async with services.database.single() as connection:
         epoch = await push.current_epoch(connection)
@@ -66,7 +69,7 @@ async def nothing_new(services: Services, caller: Caller, mark: str) -> bool:
     async with services.database.read() as connection:
         epoch = await push.current_epoch(connection)
         heard = await hear_device(connection, caller.device_id, now)
-        if mark != await current_mark(connection, heard.scope, epoch, heard.asked):
+        if mark != await current_mark(connection, services, heard.scope, epoch, heard.asked):
             return False
         session = await live_session(connection, caller.session_id)
     if session is not None and heard.scope:

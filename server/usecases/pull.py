@@ -70,14 +70,16 @@ async def pull(
         lost=[key for key in held if key not in heads],
         pages=pages,
         more=more,
-        mark=None if more else make_mark(epoch, heads, directives),
+        mark=None if more else make_mark(epoch, services.catalogue.version, heads, directives),
     )
 
 
-async def current_mark(connection: Connection, scope: Sequence[str], epoch: str, directives: Sequence[UUID]) -> str:
+async def current_mark(
+    connection: Connection, services: Services, scope: Sequence[str], epoch: str, directives: Sequence[UUID]
+) -> str:
     """The mark of a device that holds everything and was told these directives."""
     heads = await feed.heads_of_scope(connection, scope)
-    return make_mark(epoch, {key: heads.get(key, 0) for key in scope}, directives)
+    return make_mark(epoch, services.catalogue.version, {key: heads.get(key, 0) for key in scope}, directives)
 
 
 def _start(stream: Row, held: Cursor | None, asked: Repair | None) -> Start:

@@ -264,7 +264,12 @@ USER = UUID(int=1)
 
 
 def seen(**more: object) -> Sweep:
-    return Sweep(**({"horizon": 1, "epoch": "one", "registry": 1, "keys": {}, "heads": {}, "users": {}} | more))  # type: ignore[arg-type]
+    return Sweep(
+        **(
+            {"horizon": 1, "epoch": "one", "registry": 1, "catalogue": "2024.2", "keys": {}, "heads": {}, "users": {}}
+            | more
+        )
+    )  # type: ignore[arg-type]
 
 
 def fresh_memory(**more: object) -> Memory:
@@ -279,7 +284,7 @@ def session(*scope: str, user: UUID = USER) -> Session:
 
 
 def mark_of(_: Memory, **positions: int) -> str:
-    return memory_module.make_mark("one", positions)
+    return memory_module.make_mark("one", "2024.2", positions)
 
 
 def test_what_changed_while_a_session_was_being_read_is_not_remembered() -> None:
@@ -330,7 +335,7 @@ def test_equal_sums_over_other_streams_are_not_taken_for_one_another() -> None:
     memory.remember(memory.ticket(), b"token", session("a", "b"))
     assert memory.nothing_new(b"token", mark_of(memory, a=1, b=3))
     assert not memory.nothing_new(b"token", mark_of(memory, a=4))
-    assert not memory.nothing_new(b"token", memory_module.make_mark("two", {"a": 3, "b": 1}))
+    assert not memory.nothing_new(b"token", memory_module.make_mark("two", "2024.2", {"a": 3, "b": 1}))
 
 
 async def test_it_falls_silent_when_no_sweep_comes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,12 +35,15 @@ def test_every_spelling_of_a_word_comes_back(value: int) -> None:
 
 
 @given(POSITIONS, st.data())
-def test_a_mark_changes_with_any_position_stream_or_epoch(positions: dict[str, int], data: st.DataObject) -> None:
-    mark = feed.make_mark("e1", positions)
+def test_a_mark_changes_with_any_position_stream_catalogue_or_epoch(
+    positions: dict[str, int], data: st.DataObject
+) -> None:
+    mark = feed.make_mark("e1", "2024.2", positions)
     assert len(mark) == 27
-    assert feed.make_mark("e1", dict(reversed(positions.items()))) == mark
-    assert feed.make_mark("e2", positions) != mark
-    assert feed.make_mark("e1", {**positions, "new": 0}) != mark
+    assert feed.make_mark("e1", "2024.2", dict(reversed(positions.items()))) == mark
+    assert feed.make_mark("e2", "2024.2", positions) != mark
+    assert feed.make_mark("e1", "2024.3", positions) != mark
+    assert feed.make_mark("e1", "2024.2", {**positions, "new": 0}) != mark
     if positions:
         key = data.draw(st.sampled_from(sorted(positions)))
-        assert feed.make_mark("e1", {**positions, key: positions[key] + 1}) != mark
+        assert feed.make_mark("e1", "2024.2", {**positions, key: positions[key] + 1}) != mark

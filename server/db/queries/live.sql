@@ -4,6 +4,7 @@ SELECT
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
     (SELECT id FROM epoch ORDER BY seq DESC LIMIT 1) AS epoch,
     (SELECT coalesce(max(version), 0) FROM registry_version) AS registry,
+    (SELECT version FROM catalogue ORDER BY place DESC LIMIT 1) AS catalogue,
     s.ids, s.keys, s.heads, u.users, u.stirred_by
 FROM (
     SELECT
