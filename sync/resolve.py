@@ -168,7 +168,7 @@ def _revise(
     normal = context.compiled.normalise(wanted)
     changed = {key: value for key, value in normal.items() if value != item.fields.get(key)}
     fields = without_nulls(item.fields | changed)
-    if (changed or item.deleted) and not deleted and (refusal := _faulty(changed, fields, context)) is not None:
+    if (changed or item.deleted) and not deleted and (refusal := _faulty(item, changed, fields, context)) is not None:
         return refusal
     return _made(op, item, changed, fields, deleted, urgency, context)
 
@@ -190,8 +190,8 @@ def _made(
     return Revision(op, item, _signed(after, context), changed, item.version, context.now, derivation)
 
 
-def _faulty(changed: Fields, fields: Fields, context: Context) -> Refusal | None:
-    faults = context.compiled.check_whole(fields, context.today)
+def _faulty(item: ItemState, changed: Fields, fields: Fields, context: Context) -> Refusal | None:
+    faults = context.compiled.check_edited(item.fields, fields, context.today)
     if faults:
         return _form_refusal(faults)
     for key, types in context.compiled.reference_fields.items():

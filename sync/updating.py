@@ -126,7 +126,7 @@ def _revise(working: Working, edit: Edit, merged: Merged) -> Revision:
     state, turn = edit.state, edit.turn
     compiled = turn.compiled
     fields = without_nulls(state.fields | merged.applied)
-    working.check(compiled.check_whole(fields, working.context.today))
+    working.check(compiled.check_edited(state.fields, fields, working.context.today))
     urgency = ruled_urgency(compiled.type, fields, turn.change.urgency or state.urgency)
     placement = _place_again(working, edit, merged.applied, fields)
     grid_id = placement.grid_id if placement else state.grid_id

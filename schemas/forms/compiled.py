@@ -94,6 +94,21 @@ class CompiledType:
         named = {one.field for one in faults}
         return faults + [one for one in self._joint_faults(fields, today) if one.field not in named]
 
+    def check_edited(self, before: Fields, after: Fields, today: date) -> list[Fault]:
+        """The faults of a whole item that an edit made of another, or that the form asks to be filled in since.
+
+        A value that stood in it and that only a former catalogue took is no fault of the edit.
+        """
+        faults = self.check_whole(after, today)
+        if not faults:
+            return faults
+        stood = {(one.field, one.code) for one in (*self._value_faults(before), *self._identity_faults(before, today))}
+        return [
+            one
+            for one in faults
+            if (one.field, one.code) not in stood or before.get(one.field or "") != after.get(one.field or "")
+        ]
+
     def normalise(self, fields: Fields) -> dict[str, object]:
         """The fields in the one form that is stored, idempotent; values that are refused stay as they are."""
         normal = dict(fields)
@@ -135,15 +150,17 @@ class CompiledType:
         return (field for field in self.type.fields if field.required and fields.get(field.key) is None)
 
     def _joint_faults(self, fields: Fields, today: date) -> list[Fault]:
-        faults: list[Fault] = []
-        for rule in self._identified:
-            code = rule.fault_code(fields, today)
-            if code is not None:
-                faults.append(labelled(rule.field, code))
+        faults = [*self._identity_faults(fields, today)]
         for keys in self.type.require_any:
             if not any(values.filled(fields.get(key)) for key in keys):
                 faults.append(fault("fields_any_required", keys[0], self._joined_labels(keys)))
         return faults
+
+    def _identity_faults(self, fields: Fields, today: date) -> Iterable[Fault]:
+        for rule in self._identified:
+            code = rule.fault_code(fields, today)
+            if code is not None:
+                yield labelled(rule.field, code)
 
     def _joined_labels(self, keys: tuple[str, ...]) -> tuple[str, str]:
         named = [self.fields[key] for key in keys]

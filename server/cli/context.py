@@ -6,12 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
 
+from schemas.forms import CompiledCatalogue, packaged
 from server import logs
 from server.embedded.connection import local_settings
 from server.errors import Problem
@@ -19,6 +21,8 @@ from server.services import Services, open_services
 from server.usecases.sessions import Caller, find_person
 
 T = TypeVar("T")
+
+_CATALOGUE: ContextVar[CompiledCatalogue] = ContextVar("catalogue")
 
 DataOption = Annotated[
     Path | None,
@@ -42,11 +46,18 @@ def with_services(data: Path | None, work: Callable[[Services], Awaitable[T]]) -
     settings = local_settings(os.environ, data)
     logs.configure("warning", "console")
 
-    async def opened() -> T:
+    async def opened() -> tuple[T, CompiledCatalogue]:
         async with open_services(settings) as services:
-            return await work(services)
+            return await work(services), services.catalogue
 
-    return asyncio.run(opened())
+    done, catalogue = asyncio.run(opened())
+    _CATALOGUE.set(catalogue)
+    return done
+
+
+def catalogue_in_use() -> CompiledCatalogue:
+    """The catalogue of the database that this command worked with; the packaged one if it worked with none."""
+    return _CATALOGUE.get(None) or packaged()
 
 
 async def acting_as(services: Services, key: str) -> Caller:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta
-from functools import cache
 from zoneinfo import ZoneInfo
 
 import segno
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.accounts import NewCode
-from schemas.catalogue import load
+from server.cli.context import catalogue_in_use
 from server.cli.field_values import printable
 from server.db.directives import DirectiveRecord
 from server.usecases.devices import DeviceDetail, DevicesPage, DeviceView
@@ -132,9 +131,8 @@ def _posts(one: DeviceView) -> list[str]:
     return [f"{_roles().get(post.role, post.role)} {post.grid or post.division or ''}".strip() for post in one.posts]
 
 
-@cache
 def _roles() -> dict[str, str]:
-    return {role.code: role.zh for role in load().roles}
+    return {role.code: role.zh for role in catalogue_in_use().source.roles}
 
 
 def _ago(age: timedelta) -> str:

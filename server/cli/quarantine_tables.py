@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.forms import packaged
+from server.cli.context import catalogue_in_use
 from server.cli.field_values import EMPTY, describe_value, printable
 from server.errors import CATALOGUE
 from server.masking import HIDDEN
@@ -102,7 +102,7 @@ def _print_change(console: Console, one: HeldChange) -> None:
         words = CATALOGUE[one.code]
         console.print(Text(f"[{one.index}] {words.zh} / {words.en}"), soft_wrap=True)
         return
-    compiled = packaged().types.get(one.type or "")
+    compiled = catalogue_in_use().types.get(one.type or "")
     name = f"{one.type} {compiled.type.name_zh} {compiled.type.name_en}" if compiled else printable(one.type or EMPTY)
     when = _time(one.written_at) if one.written_at else EMPTY
     console.print(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.catalogue import load
+from server.cli.context import catalogue_in_use
 from server.cli.field_values import printable
 from server.usecases.credentials import NewPassword
 from server.usecases.leaving import Ended
@@ -143,7 +143,7 @@ def _heading(person: PersonView) -> list[str]:
 
 
 def _post(one: PostView) -> str:
-    names = {role.code: f"{role.zh} {role.code}" for role in load().roles}
+    names = {role.code: f"{role.zh} {role.code}" for role in catalogue_in_use().source.roles}
     place = one.grid or one.division or "—"
     return " ".join(part for part in (names.get(one.role, one.role), place, one.department) if part)
 
