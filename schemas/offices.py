@@ -109,10 +109,11 @@ class PhotoView(Struct, frozen=True):
     taken_at: datetime | None
 
 
-class ItemView(Struct, frozen=True):
+class ItemView(Struct, frozen=True, omit_defaults=True):
     """An item with everything that happened to it.
 
     Where it is masked, of a marked value there is a string with what may be shown of it, `***` if that is nothing.
+    `alias`: the id that was asked for, of an item that was linked into this one.
     """
 
     item: ItemBody
@@ -121,6 +122,7 @@ class ItemView(Struct, frozen=True):
     review_steps: list[ReviewStepView]
     case_steps: list[CaseStepView]
     photos: list[PhotoView]
+    alias: UUID | None = None
 
 
 class RevealWish(Struct, frozen=True, forbid_unknown_fields=True):

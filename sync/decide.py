@@ -76,7 +76,7 @@ def _by_operation(working: Working, index: int, change: Change, captured_at: dat
     if context.links:
         change = name_winners(change, compiled, context.links)
     turn = Turn(index, change, compiled, captured_at, fixes)
-    if change.op != "create" and change.item in context.links:
+    if change.item in context.links:
         return carry(working, turn, context.links[change.item])
     if change.op == "create":
         return create(working, turn)

@@ -148,12 +148,13 @@ class Step(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """A step of a case that was taken."""
+    """A step of a case that was taken; `carried`: by who wrote of a loser."""
 
     action: str
     before: CaseState
     after: CaseState
     note: str | None = None
+    carried: bool = False
 
 
 class Conflict(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ arrived yet, it waits for a person; what its author may not do at all is kept in
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from schemas.wire import Transition
@@ -26,17 +28,27 @@ _WAITING = frozenset({"late_transition", "evidence_not_verified", "review_pendin
 
 def transit(working: Working, turn: Turn, state: ItemState) -> Decision:
     """What becomes of a step: its fields are merged first, as an update. Raises Refused."""
+    return take_step(working, turn, state, state, lambda: _edited(working, turn, state))
+
+
+def take_step(
+    working: Working, turn: Turn, state: ItemState, written_of: ItemState, edited_now: Callable[[], Decision]
+) -> Decision:
+    """What becomes of a step of an item's case, `edited_now` deciding about the fields that it brings. Raises Refused.
+
+    Its author saw `written_of`, by which it is judged in what capacity he acted.
+    """
     asked, facts = turn.change.transition, working.cases.get(state.id)
     if asked is None:
         raise Refused("rejected", "change_malformed")
     if facts is None:
         raise Refused("quarantined", "forbidden")
-    actor = _actor(working, turn, state, facts.case)
+    actor = _actor(working, turn, written_of, facts.case)
     if (allowed := may_take(facts.case, asked.action, asked.leaves, actor, working.context.catalogue.source)) is None:
         raise Refused("rejected", "parameter_invalid")
     if not allowed:
         raise Refused("quarantined", "forbidden")
-    edited = _edited(working, turn, state)
+    edited = edited_now()
     taken = _take(working, turn, facts, actor, asked)
     if isinstance(taken, Step):
         return _park(working, turn, state, edited, taken)

@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from schemas.forms import CompiledType, packaged
+from schemas.forms import CompiledType
 from server.cli.context import (
     AsOption,
     DataOption,
     JsonOption,
     ReasonOption,
     acting_as,
+    catalogue_in_use,
     need_reason,
     print_json,
     with_services,
@@ -27,6 +28,7 @@ from server.services import Services
 from server.usecases.erasure import Erased, erase_item
 
 _COUNTED = {
+    "linked": "合为一项的其他事项 items linked with it",
     "revisions": "历史版本 revisions",
     "conflicts": "冲突 conflicts",
     "conflicts_closed": "其中关闭 of these closed",
@@ -56,10 +58,12 @@ def erase(
     \b
     销毁该事项的密钥,清空其现状、历史、冲突、批注、照片和原始上报;手机上也会消失。
     只留下类型、网格、时间、办理过程和不涉及个人的统计数值。
+    与之合为一项的事项(重复合并)一并清除。
     案件未办结时不能清除。社区、街道、县级和市级网格中心可清除其可查看的事项。
 
     Destroys the item's key, and blanks its head, history, conflicts, notes, photos and raw reports; phones drop it.
     What stays is type, grid, times, the steps of review and case, and values that are counted and tell of nobody.
+    What was linked with it as a duplicate is erased with it, whichever of them is named.
     Refused while its case is open. Offices of community, street, county and city erase what they may read.
 
     \b
@@ -98,11 +102,13 @@ def _ask(tried: Erased) -> None:
 
 def _print(erased: Erased, console: Console | None = None) -> None:
     out = console or Console()
-    compiled = packaged().types.get(erased.type)
+    compiled = catalogue_in_use().types.get(erased.type)
     title = f"{erased.type} {compiled.type.name_zh} {compiled.type.name_en}" if compiled else erased.type
     said = "将清除 would be erased" if erased.dry_run else "已清除 erased"
     out.print(f"{said}: {title}  {erased.item}", highlight=False, soft_wrap=True)
     out.print(f"网格 grid: {erased.grid or '—'}", highlight=False)
+    if erased.linked:
+        out.print(f"连同 with: {'、'.join(map(str, erased.linked))}", highlight=False, soft_wrap=True)
     out.print(f"保留 kept: {_kept(erased, compiled)}", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()

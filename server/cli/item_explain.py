@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from schemas.forms import packaged
-from server.cli.context import AsOption, DataOption, JsonOption, acting_as, print_json, with_services
+from server.cli.context import AsOption, DataOption, JsonOption, acting_as, catalogue_in_use, print_json, with_services
 from server.cli.field_values import EMPTY, printable
+from server.cli.item_tables import alias_line
 from server.services import Services
 from server.usecases.explaining import Explained, explain_item
 
@@ -47,9 +47,11 @@ def explain(
 def print_explained(explained: Explained) -> None:
     """Two lines a revision, one in each language."""
     console = Console()
-    kind = packaged().types[explained.type].type
+    kind = catalogue_in_use().types[explained.type].type
     title = f"{explained.type} {kind.name_zh} {kind.name_en}  {explained.item}\n网格 grid {explained.code or EMPTY}"
     console.print(Text(title), soft_wrap=True)
+    if explained.alias is not None:
+        console.print(Text(alias_line(explained.alias)), soft_wrap=True)
     for one in explained.revisions:
         head = f"v{one.version} {one.op} {one.at.astimezone(_CITY_TIME):%Y-%m-%d %H:%M}"
         console.print(Text(f"{head}\n   {printable(one.zh)}\n   {printable(one.en)}"), soft_wrap=True)

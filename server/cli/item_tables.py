@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.forms import CompiledType, packaged
+from schemas.forms import CompiledType
 from schemas.offices import ItemsPage, ItemSummary, ItemView, RevisionView
 from schemas.searching import HitsPage
+from server.cli.context import catalogue_in_use
 from server.cli.field_values import EMPTY, describe_value, printable
 from server.masking import HIDDEN
 from server.usecases.exporting import Exported
@@ -32,9 +34,11 @@ def print_hits(page: HitsPage) -> None:
 def print_item(view: ItemView, *, revealed: bool) -> None:
     """Its form, and its revisions."""
     console, item = Console(), view.item
-    compiled = packaged().types[item.type]
+    compiled = catalogue_in_use().types[item.type]
     title = f"{_type(item.type)}  {item.id}\n网格 grid {item.code or EMPTY}, 版本 version {item.version}"
     console.print(Text(f"{title}, {printable(view.author_name or EMPTY)} {_time(item.received_at)}"), soft_wrap=True)
+    if view.alias is not None:
+        console.print(Text(alias_line(view.alias)), soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(ratio=2, overflow="fold")
     table.add_column(ratio=3, overflow="fold")
@@ -47,6 +51,11 @@ def print_item(view: ItemView, *, revealed: bool) -> None:
         console.print(Text(_revision(compiled, one)), soft_wrap=True)
     if not revealed:
         console.print(Text("个人信息已遮盖 / masked: --reveal --reason …", style="italic"))
+
+
+def alias_line(alias: UUID) -> str:
+    """That another id was asked for."""
+    return f"所查的已并入此事项 linked into this one: {alias}"
 
 
 def print_exported(exported: Exported, path: str) -> None:
@@ -88,7 +97,7 @@ def _skew(seconds: int) -> str:
 
 
 def _type(code: str) -> str:
-    compiled = packaged().types.get(code)
+    compiled = catalogue_in_use().types.get(code)
     return f"{code} {compiled.type.name_zh} {compiled.type.name_en}" if compiled else code
 
 

@@ -10,8 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from schemas.forms import packaged
-from server.cli.context import AsOption, DataOption, JsonOption, acting_as, need_reason, print_json, with_services
+from server.cli.context import (
+    AsOption,
+    DataOption,
+    JsonOption,
+    acting_as,
+    catalogue_in_use,
+    need_reason,
+    print_json,
+    with_services,
+)
 from server.cli.progress import progress
 from server.services import Services
 from server.usecases.retention import Rule, Run, Wish, count_due, run_for, show_rules
@@ -116,11 +124,12 @@ def _print_run(done: Run) -> None:
         table.add_row(_name(one.type), one.division or "—", str(one.items))
     out.print(table)
     if not done.dry_run:
-        out.print(f"已清除 erased: {done.erased}  删除照片 photos removed: {done.photos_removed}", highlight=False)
+        erased = f"已清除 erased: {done.erased}  连同合并项 linked: {done.linked}"
+        out.print(f"{erased}  删除照片 photos removed: {done.photos_removed}", highlight=False)
     if done.more:
         out.print("尚有未处理,请再次运行 / there is more: run it again")
 
 
 def _name(code: str) -> str:
-    compiled = packaged().types[code]
+    compiled = catalogue_in_use().types[code]
     return f"{code} {compiled.type.name_zh} {compiled.type.name_en}"

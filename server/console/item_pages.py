@@ -25,15 +25,18 @@ from server.db.reading import ItemFilter
 from server.errors import Problem
 from server.usecases import cases, reviews
 from server.usecases.item_page import photo_addresses, revealed_item
-from server.usecases.reading import item_view
+from server.usecases.reading import item_view, winner_of
 
 _Answer = Response[Any]
 
 
 @get("/items/{item:str}")
 async def show(visit: NamedDependency[Visit], item: FromPath[str]) -> _Answer:
-    """The page."""
-    return await _page(visit, _id(item))
+    """The page; the id of a loser leads on to the page of its winner."""
+    item_id = _id(item)
+    if (winner := await winner_of(visit.services, visit.caller, item_id)) is not None:
+        return visit.go(f"/console/items/{winner}", Flash("done", visit.say("item.linked", loser=item_id)))
+    return await _page(visit, item_id)
 
 
 @post("/items/{item:str}", status_code=200)
@@ -46,7 +49,11 @@ async def act(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict
         return await deed(visit, item_id, form)
     except Problem as problem:
         if problem.code == "not_found":
-            raise
+            winner = await winner_of(visit.services, visit.caller, item_id)
+            if winner is None:
+                raise
+            words = visit.say("item.linked_since")
+            return visit.go(f"/console/items/{winner}", Flash("refused", words))
         if problem.code == "late_transition":
             return visit.go(f"/console/items/{item_id}", Flash("refused", visit.either(problem.zh, problem.en)))
         return await _page(visit, item_id, given=form, problem=problem)
@@ -142,7 +149,7 @@ async def _undo(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
 async def _reveal(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
     """The page with every value, this once."""
     view = await revealed_item(visit.services, visit.caller, item_id, str(form.get("reason", "")))
-    return await _page(visit, item_id, revealed=view)
+    return await _page(visit, view.item.id, revealed=view)
 
 
 async def _case(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:

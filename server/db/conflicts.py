@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from server.db.database import Connection, Row
 from server.db.named import sql
-from server.db.reading import grant_rows
+from server.db.reading import grant_rows, reached
 from sync.access import Grant
 
 _LEAST, _MOST = UUID(int=0), UUID(int=2**128 - 1)
@@ -54,6 +54,11 @@ async def select_conflicts(
     """At most `limit` conflicts within these grants, oldest first, each with its item's place, key and people."""
     opened_at, last_id = wanted.after or (None, None)
     return await connection.fetch(_statement("select_conflicts"), *_asked(grants, wanted), opened_at, last_id, limit)
+
+
+async def are_of_erased(connection: Connection, grants: Sequence[Grant], ids: tuple[UUID, UUID]) -> bool:
+    """Whether the conflicts within these grants with an id in this range are about erased items, and there is one."""
+    return bool(await connection.fetchval(reached("conflict_of_erased"), grant_rows(grants), *ids))
 
 
 async def count_conflicts(

@@ -9,17 +9,10 @@ from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
-from server.db.reading import Grants, grant_rows, reached
 from sync.case_table import OPEN
 
 Rows = list[dict[str, Any]]
 Ids = Sequence[UUID]
-
-
-async def erasable_items(connection: Connection, item_ids: Ids, grants: Grants) -> set[UUID]:
-    """Those of these items that the grants reach, deleted ones included."""
-    rows = await connection.fetch(reached("erasable_items", grants), grant_rows(grants), item_ids)
-    return {row["id"] for row in rows}
 
 
 async def open_case_items(connection: Connection, item_ids: Ids) -> set[UUID]:

@@ -37,8 +37,21 @@ async def winners_of(connection: Connection, item_ids: Sequence[UUID]) -> dict[U
     return {row["loser"]: (row["winner"], row["winner_version"]) for row in rows}
 
 
+async def families_of(connection: Connection, item_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
+    """By item all that are one with it, itself included: the winner, and every loser."""
+    families: dict[UUID, set[UUID]] = {}
+    for row in await connection.fetch(sql("families_of"), item_ids):
+        families.setdefault(row["first"], set()).add(row["id"])
+    return families
+
+
+async def is_loser(connection: Connection, item_id: UUID) -> bool:
+    """Whether the item belongs to another one."""
+    return bool(await connection.fetchval(sql("is_loser"), item_id))
+
+
 async def was_carried(connection: Connection, loser: UUID) -> bool:
-    """Whether anything that was written of the loser has gone to a winner."""
+    """Whether anything that was written of the loser, or of a loser of its own, has gone to a winner."""
     return bool(await connection.fetchval(sql("was_carried"), loser))
 
 

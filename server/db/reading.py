@@ -64,6 +64,12 @@ async def readable_items(connection: Connection, item_ids: Sequence[UUID], grant
     return {row["id"] for row in rows}
 
 
+async def items_within(connection: Connection, item_ids: Sequence[UUID], grants: Grants) -> set[UUID]:
+    """Those of these items that the grants reach, deleted and erased ones included."""
+    rows = await connection.fetch(reached("items_within", grants), grant_rows(grants), item_ids)
+    return {row["id"] for row in rows}
+
+
 async def list_items(
     connection: Connection, grants: Grants, narrowed: ItemFilter, after: UUID | None, limit: int
 ) -> list[Row]:

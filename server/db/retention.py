@@ -16,12 +16,12 @@ Limits = Sequence[Limit]
 
 
 async def count_due(connection: Connection, limits: Limits) -> list[Row]:
-    """How many items are due by type and community (null without a grid): type, division, items."""
+    """How many items are due by type and community (null without a grid), linked ones as one: type, division, items."""
     return await connection.fetch(_due("count_due"), to_builtins(limits), OPEN)
 
 
 async def list_due(connection: Connection, limits: Limits, after: UUID | None, number: int) -> list[UUID]:
-    """Items that are due, in the order of their ids."""
+    """Items that are due, of linked ones the winner alone, in the order of their ids."""
     rows = await connection.fetch(_due("list_due"), to_builtins(limits), OPEN, after, number)
     return [row["id"] for row in rows]
 
@@ -32,4 +32,4 @@ async def still_due(connection: Connection, limits: Limits, item_ids: Sequence[U
 
 
 def _due(name: str) -> str:
-    return sql(name).replace("{due}", sql("due"))
+    return sql(name).replace("{due}", sql("due").replace("{lives_on}", sql("lives_on")))

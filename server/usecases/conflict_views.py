@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import MsgspecError, Struct, json, structs
 
-from server.db import audit, conflicts
+from server.db import audit, conflicts, reading
 from server.db.conflicts import ConflictFilter
 from server.db.database import Connection, Row, Transaction
 from server.errors import Problem
@@ -206,8 +206,17 @@ async def _detail(connection: Connection, services: Services, actor: Caller, row
         claim=await view_claim(connection, services, opened, now, reveal=reveal) if is_code else None,
         content=contents(opened.compiled, now, reveal=reveal) if opened.dispute.holds_item and not is_code else [],
         step=await view_step(connection, opened, reveal=reveal),
-        linked_from=row["linked_from"],
+        linked_from=await _linked_from(connection, services, actor, row),
     )
+
+
+async def _linked_from(connection: Connection, services: Services, actor: Caller, row: Row) -> UUID | None:
+    """Told to those alone in whose area the loser lay."""
+    loser = row["linked_from"]
+    if loser is None:
+        return None
+    near = await reading.items_within(connection, [loser], grants_of(services, actor))
+    return loser if near else None
 
 
 def _line(services: Services, row: Row) -> Line:

@@ -42,7 +42,7 @@ async def resolve_conflict(services: Services, order: Order, choice: Choice) -> 
 
 
 async def undo_resolution(services: Services, order: Order) -> Done:
-    """Take a settlement back and reopen the conflict. Raises Problem: conflict_open, undo_too_late, and others."""
+    """Take a settlement back and open the conflict again. Raises Problem: conflict_open, undo_too_late, item_erased, …"""
     return await _write(services, partial(_undo, services=services, order=order))
 
 
@@ -77,6 +77,8 @@ async def _resolve(tx: Transaction, services: Services, order: Order, choice: Ch
 
 async def _undo(tx: Transaction, services: Services, order: Order) -> Done:
     checked_reason(order.reason)
+    if await conflicts.are_of_erased(tx.connection, grants_of(services, order.actor), order.ids):
+        raise Problem("item_erased", detail_zh="该事项已清除,不能撤销。", detail_en="The item was erased.")
     picked, group = await _lock(tx, services, order, repointed_by)
     if picked["state"] != "resolved":
         raise Problem("conflict_open")

@@ -2,6 +2,7 @@
 
     lock the items -> destroy keys -> blank heads, history, conflicts, notes -> photos -> raw sets -> audit -> feed
 
+Items that are linked are one thing, so whichever of them is named, all go: a loser's history tells of the same person.
 One path for a person's request and for the catalogue's retention. What is not marked and can be counted stays in the
 head (`sync.erasing`); type, grid, times and the steps of review and case stay as they are.
 """
@@ -9,7 +10,7 @@ head (`sync.erasing`); type, grid, times and the steps of review and case stay a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -18,12 +19,13 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from server.db import audit, erasure, items
+from server.db import audit, erasure, items, reading
 from server.db.database import Row, Transaction
 from server.errors import Problem
 from server.services import Services
 from server.usecases.claiming import release_erased
 from server.usecases.erased_photos import remove_now
+from server.usecases.families import lock_families
 from server.usecases.feeding import write_feed, writes_for_item, writes_for_notices
 from server.usecases.raw_sets import cut_items_out
 from server.usecases.reasons import checked_reason
@@ -49,9 +51,13 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 class Tally(Struct, frozen=True, kw_only=True):
-    """How much was blanked or closed with the items; `photos_removed`: those that no other item holds."""
+    """How much was blanked or closed with the items; `photos_removed`: those that no other item holds.
+
+    `linked`: how many of the items went because another one did, with which they are one.
+    """
 
     items: int = 0
+    linked: int = 0
     revisions: int = 0
     conflicts: int = 0
     conflicts_closed: int = 0
@@ -65,13 +71,17 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class Erased(Struct, frozen=True, kw_only=True):
-    """What was erased, or would be: `kept` are the keys of the fields whose values stay for the figures."""
+    """What was erased, or would be: `kept` are the keys of the fields whose values stay for the figures.
+
+    `linked`: the other items that are one with it, and went with it.
+    """
 
     item: UUID
     type: str
     grid: str | None
     version: int
     kept: list[str]
+    linked: list[UUID]
     tally: Tally
     dry_run: bool
 
@@ -94,9 +104,10 @@ def erasing_grants(services: Services, caller: Caller) -> Sequence[Grant]:
 async def erase_item(
     services: Services, caller: Caller, item_id: UUID, reason: str, now: datetime, *, dry_run: bool = False
 ) -> Erased:
-    """Erase one item for good. A dry run does it all and takes it back.
+    """Erase one item for good, and all that were linked with it. A dry run does it all and takes it back.
 
-    Raises Problem: forbidden, reason_needed, not_found, item_erased, case_open.
+    Raises Problem: forbidden, also where one of these lies outside his area; reason_needed, not_found, item_erased,
+    case_open.
     """
     grants = erasing_grants(services, caller)
     order = Order(by=caller.user_id, reason=checked_reason(reason), at=now, request_id=caller.request_id)
@@ -111,21 +122,23 @@ async def erase_item(
 async def _erase_item(
     tx: Transaction, services: Services, item_id: UUID, grants: Sequence[Grant], order: Order, *, dry_run: bool
 ) -> Erased:
-    rows = await items.lock_items(tx.connection, [item_id], wholly=True)
-    if not await erasure.erasable_items(tx.connection, [item_id], grants):
-        raise Problem("not_found")
-    (row,) = rows
-    if row["erased_at"] is not None:
+    families = await lock_families(tx, [item_id])
+    await _check_reach(tx, item_id, families.members[item_id], grants)
+    rows = families.rows_of(item_id)
+    row = next((one for one in rows if one["id"] == item_id), None)
+    if row is None:
         raise Problem("item_erased", detail_zh="该事项此前已清除。", detail_en="The item was erased before.")
-    if await erasure.open_case_items(tx.connection, [item_id]):
+    if await erasure.open_case_items(tx.connection, [one["id"] for one in rows]):
         raise Problem("case_open")
+    linked = [one["id"] for one in rows if one["id"] != item_id]
     erased = Erased(
         item=item_id,
         type=row["type"],
         grid=services.registry.code(row["grid_id"]),
         version=row["version"] + 1,
         kept=sorted(_figures(services, row)),
-        tally=await erase_locked(tx, services, rows, order),
+        linked=linked,
+        tally=await erase_locked(tx, services, [rows], order),
         dry_run=dry_run,
     )
     if dry_run:
@@ -133,32 +146,38 @@ async def _erase_item(
     return erased
 
 
-async def erase_locked(tx: Transaction, services: Services, rows: Sequence[Row], order: Order) -> Tally:
+async def erase_locked(tx: Transaction, services: Services, families: Sequence[Sequence[Row]], order: Order) -> Tally:
     """Erase items that are locked wholly, given by their rows; none of them is erased or has an open case.
 
-    The locks of items come before all others that this takes.
+    Those of a family are one thing, and each says with how many others it went. The locks of items come before all
+    others that this takes.
     """
+    rows = [row for family in families for row in family]
     if not rows:
         return Tally()
     connection = tx.connection
-    befores = [head(row, {}) for row in rows]
+    orders = [_together(order, len(family) - 1) for family in families for _ in family]
+    befores = [_told_again(head(row, {}), len(family) > 1) for family in families for row in family]
     afters = [_tombstone(before, order) for before in befores]
     ids = [before.id for before in befores]
     await erasure.destroy_keys(connection, ids)
     await erasure.blank_items(connection, [_head_row(services, *one) for one in zip(rows, afters, strict=True)])
-    await items.insert_revisions(connection, [_revision_row(services, after, order) for after in afters])
+    await items.insert_revisions(
+        connection, [_revision_row(services, *one) for one in zip(afters, orders, strict=True)]
+    )
     conflicts, closed = await erasure.close_conflicts(connection, ids, order.at, order.by)
     notices = await erasure.close_notices(connection, ids)
     freed = await release_erased(tx, ids, order.at)
     photos, removed = await _unlink_photos(tx, services, ids)
     salvaged = await cut_salvage(connection, services.keyring, frozenset(ids))
     cut = await cut_items_out(connection, services.keyring, frozenset(ids))
-    await audit.record_all(connection, [_act(after, order) for after in afters])
+    await audit.record_all(connection, [_act(*one) for one in zip(afters, orders, strict=True)])
     pairs = zip(befores, afters, strict=True)
     writes = [*writes_for_notices(notices), *freed, *(write for pair in pairs for write in writes_for_item(*pair))]
     await write_feed(tx, writes)
     return Tally(
         items=len(ids),
+        linked=len(rows) - sum(bool(family) for family in families),
         revisions=sum(before.version for before in befores),
         conflicts=conflicts,
         conflicts_closed=closed,
@@ -183,6 +202,30 @@ async def _unlink_photos(tx: Transaction, services: Services, ids: Sequence[UUID
 def _tombstone(before: ItemState, order: Order) -> ItemState:
     """There is no key left to sign it with, so its rev is drawn."""
     return replace(before, version=before.version + 1, rev=secrets.randbits(64), deleted=True, updated_at=order.at)
+
+
+def _together(order: Order, others: int) -> Order:
+    if not others:
+        return order
+    return replace(order, reason=f"{order.reason}(连同合为一项的 {others} 项 with {others} linked items)")
+
+
+def _told_again(before: ItemState, linked: bool) -> ItemState:
+    """A loser left its streams when it was linked; phones that know of that are told anew, to forget all of it."""
+    return replace(before, deleted=False) if linked else before
+
+
+async def _check_reach(tx: Transaction, item_id: UUID, family: Set[UUID], grants: Sequence[Grant]) -> None:
+    """Nobody erases what lies outside his area: who may link two items may erase them."""
+    reached = await reading.items_within(tx.connection, sorted(family), grants)
+    if item_id not in reached:
+        raise Problem("not_found")
+    if family - reached:
+        raise Problem(
+            "forbidden",
+            detail_zh="与此事项合为一项的还有您负责范围以外的事项,须一并清除,请由上级处理。",
+            detail_en="It is linked with items outside your area, which go with it; leave it to the office above.",
+        )
 
 
 def _figures(services: Services, row: Row) -> dict[str, Any]:

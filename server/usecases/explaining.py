@@ -14,12 +14,16 @@ from server.db.conflicts import ConflictFilter
 from server.db.database import Connection, Row
 from server.errors import Problem
 from server.services import Services
-from server.usecases.reading import readable
+from server.usecases.aliases import winner_in_sight
+from server.usecases.reading import grants_of, readable
 from server.usecases.sessions import Caller
 from sync.derivation import Derivation
 from sync.derivation_words import Names, Words, explain
 from sync.disputes import settling_grants
 from sync.registry import Registry
+
+_OF_OTHERS = frozenset({"link", "linked", "repointed"})
+"""What a derivation says of other items: nothing about the grid, and its reader may not know them."""
 
 
 class ExplainedRevision(Struct, frozen=True, kw_only=True):
@@ -37,7 +41,8 @@ class ExplainedRevision(Struct, frozen=True, kw_only=True):
 class Explained(Struct, frozen=True, kw_only=True):
     """Where an item lies, and how that came about, oldest first.
 
-    `code`: of its grid, now. `conflict`: the one in which it waits for its grid.
+    `code`: of its grid, now. `conflict`: the one in which it waits for its grid. `alias`: the id that was asked for, of
+    an item that was linked into this one.
     """
 
     item: UUID
@@ -46,12 +51,19 @@ class Explained(Struct, frozen=True, kw_only=True):
     code: str | None
     conflict: UUID | None
     revisions: list[ExplainedRevision]
+    alias: UUID | None = None
 
 
 async def explain_item(services: Services, caller: Caller, item_id: UUID) -> Explained:
-    """For who may read the item, or settle the conflict about its grid. Raises Problem `not_found` for anybody else."""
+    """For who may read the item, or settle the conflict about its grid; of a loser its winner.
+
+    Raises Problem `not_found` for anybody else.
+    """
     await services.registry_holder.refresh()
+    asked = item_id
     async with services.database.read() as connection:
+        winner = await winner_in_sight(connection, asked, grants_of(services, caller))
+        item_id = winner or asked
         conflict = await lineage.grid_conflict_of_item(connection, item_id)
         if not await _may_know(connection, services, caller, item_id, conflict):
             raise Problem("not_found")
@@ -65,6 +77,7 @@ async def explain_item(services: Services, caller: Caller, item_id: UUID) -> Exp
         code=services.registry.code(head["grid_id"]),
         conflict=conflict,
         revisions=[_explained(row, services.registry, names) for row in rows],
+        alias=asked if winner else None,
     )
 
 
@@ -91,7 +104,7 @@ def _explained(row: Row, registry: Registry, names: Names) -> ExplainedRevision:
         grid=row["grid_id"],
         zh=words.zh,
         en=words.en,
-        derivation=row["derivation"],
+        derivation={key: value for key, value in row["derivation"].items() if key not in _OF_OTHERS},
     )
 
 

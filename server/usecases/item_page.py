@@ -37,7 +37,7 @@ async def grid_view(services: Services, grid_id: UUID) -> GridView | None:
 
 
 async def revealed_item(services: Services, caller: Caller, item_id: UUID, reason: str | None) -> ItemView:
-    """One item for somebody who asked to see every value; that he did and why is on record before it is shown.
+    """One item for somebody who asked to see every value, of a loser its winner; who and why is on record before that.
 
     Raises Problem: reason_needed, parameter_invalid, not_found.
     """
@@ -47,7 +47,7 @@ async def revealed_item(services: Services, caller: Caller, item_id: UUID, reaso
     detail = {"fields": sorted(view.item.fields.keys() & marked)}
     await services.database.write(
         lambda tx: audit.record(
-            tx.connection, caller.user_id, "item.reveal", "item", str(item_id), told, detail, caller.request_id
+            tx.connection, caller.user_id, "item.reveal", "item", str(view.item.id), told, detail, caller.request_id
         )
     )
     return view

@@ -71,22 +71,39 @@ class Linking(Struct, frozen=True):
 
 
 async def part(desk: Desk, loser_id: UUID, recorded: dict[str, Any]) -> list[FeedWrite]:
-    """Make two items of one again, as `recorded`. Raises Problem `undo_too_late` where the winner took edits over.
+    """Make two items of one again, as `recorded`. Raises Problem `undo_too_late`.
 
-    What was made to refer to the winner refers to the loser again, unless somebody has changed that since.
+    That is where the winner took edits over, or was linked itself since: what referred to the loser refers to another
+    item by now. What was made to refer to the winner refers to the loser again, unless somebody has changed that since.
     """
+    winner_id = UUID(recorded["winner"])
     if await links.was_carried(desk.tx.connection, loser_id):
         raise Problem(
             "undo_too_late",
             detail_zh="合为一项后,已有修改记到保留的事项上,不能再分开;请另建事项。",
             detail_en="What was written since belongs to the item that stayed; make a new item instead.",
         )
+    if await links.is_loser(desk.tx.connection, winner_id):
+        raise Problem(
+            "undo_too_late",
+            detail_zh="保留的事项此后又并入另一事项;请先撤销那一次。",
+            detail_en="The item that stayed was linked with another one since; undo that first.",
+        )
     await links.delete_link(desk.tx.connection, loser_id)
-    winner_id = UUID(recorded["winner"])
     changed = {UUID(one["item"]): set(one["fields"]) for one in recorded["repointed"]}
     loser = await _opened(desk, [loser_id])
     back = await _repoint(desk, "undo", set(changed), winner_id, next(iter(loser))[1], changed)
     return await _store(desk, back, {"repointed": {"from": str(winner_id), "to": str(loser_id)}})
+
+
+async def check_no_loser(tx: Transaction, item_id: UUID) -> None:
+    """Raises Problem `undo_too_late`: what belongs to another item is not brought back but by parting the two."""
+    if await links.is_loser(tx.connection, item_id):
+        raise Problem(
+            "undo_too_late",
+            detail_zh="此事项此后已并入另一事项;请先撤销合并。",
+            detail_en="The item was linked with another one since; undo that first.",
+        )
 
 
 async def follow(desk: Desk, compiled: CompiledType, overlaps: Mapping[str, Overlap]) -> Mapping[str, Overlap]:

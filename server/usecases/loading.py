@@ -151,7 +151,7 @@ async def _past(
     if not states:
         return {}
     stale = {change.item for change in changes if change.item in states and not _on_head(change, states)}
-    stale |= {row["id"] for row in linked.rows}
+    stale |= {link.winner for link in linked.links.values()} & states.keys()
     rows = await items.past_of_items(tx.connection, sorted(stale)) if stale else []
     past = group_past((row["item_id"], vault.open_past(row, secrets[row["item_id"]])) for row in rows)
     return {item_id: past.get(item_id) or [_as_past(state)] for item_id, state in states.items()}

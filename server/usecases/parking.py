@@ -89,7 +89,7 @@ class _Parked:
         if conflict_id in self._opened:
             self._opened[conflict_id] |= extended
         else:
-            self._joined[conflict_id] = extended
+            self._joined[conflict_id] = self._joined.get(conflict_id, {}) | extended
         self._notice(item_id, conflict_id)
 
     def _end(self, conflict_id: UUID | None, take: str, decision: Decision) -> None:
@@ -164,4 +164,5 @@ def _joined_row(loaded: Loaded, row: Row | dict[str, Any], decision: Decision) -
         known = overlaps.get(key) or Overlap(item.fields.get(key), None, None)
         overlaps[key] = Overlap(known.base, known.server, value)
     clear, sealed = loaded.vault.close_overlaps(item, overlaps, secret)
-    return {"id": decision.joined, "fields": sorted(overlaps), "clear": clear, "sealed": sealed}
+    values = {"fields": sorted(overlaps), "clear": clear, "sealed": sealed}
+    return {"id": decision.joined, **values, **({"linked_from": decision.carried} if decision.carried else {})}

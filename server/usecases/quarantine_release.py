@@ -248,6 +248,7 @@ async def _check_reach(
 ) -> None:
     """Whoever releases must be able to settle every item that it changes, where it was and where it comes to lie."""
     changes = [one for _, one in content.changes if isinstance(one, Change)]
+    changes += _carried(content, decisions)
     facts = await facts_of(tx.connection, services, content, changes)
     for decision in decisions:
         if decision.held or decision.item_id is None:
@@ -259,6 +260,16 @@ async def _check_reach(
         )
         if not (is_reached(grants, near) and is_reached(grants, moved)):
             raise Problem("forbidden")
+
+
+def _carried(content: Content, decisions: Sequence[Decision]) -> list[Change]:
+    """The changes of losers as ones of the winners to which they went."""
+    pairs = zip((one for _, one in content.changes), decisions, strict=True)
+    return [
+        replace(change, item=decision.item_id)
+        for change, decision in pairs
+        if isinstance(change, Change) and decision.carried is not None and decision.item_id is not None
+    ]
 
 
 def _code(services: Services, item: ItemState) -> str | None:

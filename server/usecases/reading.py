@@ -25,6 +25,7 @@ from server.errors import Problem
 from server.masking import mask_all
 from server.sealing import unseal_values
 from server.services import Services
+from server.usecases.aliases import winner_in_sight
 from server.usecases.bodies import item_bodies
 from server.usecases.paging import ListPlace, from_cursor, to_cursor
 from server.usecases.sessions import Caller
@@ -80,8 +81,14 @@ def summary_of(row: Row) -> ItemSummary:
     )
 
 
+async def winner_of(services: Services, caller: Caller, item_id: UUID) -> UUID | None:
+    """The item to which a loser belongs, for who may read both; None for anybody else, and for what is no loser."""
+    async with services.database.read() as connection:
+        return await winner_in_sight(connection, item_id, grants_of(services, caller))
+
+
 async def item_view(services: Services, caller: Caller, item_id: UUID) -> ItemView:
-    """One item with its history. Raises Problem `not_found`, also where the caller may not read it.
+    """One item with its history; of a loser its winner. Raises Problem `not_found`, also where he may not read it.
 
     Where it shows personal values the reading is written to the audit trail.
     """
@@ -101,7 +108,9 @@ def _masked(services: Services, view: ItemView) -> ItemView:
 
 
 async def _item_view(tx: Transaction, services: Services, caller: Caller, item_id: UUID) -> ItemView:
-    connection = tx.connection
+    connection, asked = tx.connection, item_id
+    winner = await winner_in_sight(connection, asked, grants_of(services, caller))
+    item_id = winner or asked
     if not await readable(connection, services, caller, [item_id]):
         raise Problem("not_found")
     bodies = await item_bodies(connection, services, [item_id])
@@ -118,6 +127,7 @@ async def _item_view(tx: Transaction, services: Services, caller: Caller, item_i
         review_steps=[review_step_view(row, secret) for row in await reading.review_steps_of_item(connection, item_id)],
         case_steps=[case_step_view(row, secret) for row in await reading.case_steps_of_item(connection, item_id)],
         photos=[photo_view(row) for row in photos],
+        alias=asked if winner else None,
     )
 
 

@@ -240,7 +240,8 @@ async def _erase_batch(tx: Transaction, services: Services, found: list[UUID], o
     So what would remove them after the commit is never called.
     """
     quiet = Transaction(tx.connection)
-    await erase_locked(quiet, services, await items.lock_items(tx.connection, found, wholly=True), order)
+    rows = await items.lock_items(tx.connection, found, wholly=True)
+    await erase_locked(quiet, services, [[row] for row in rows], order)
     spared = order.at + timedelta(days=services.settings.offline_lease_days)
     await backups.spare_erased_photos(tx.connection, spared)
 

@@ -15,11 +15,12 @@ import structlog
 from msgspec import Struct
 
 from schemas.item_type import ItemType
-from server.db import items, retention
+from server.db import retention
 from server.db.database import Connection, Transaction
 from server.errors import Problem
 from server.services import Services
 from server.usecases.erasure import Order, Tally, erase_locked
+from server.usecases.families import lock_families
 from server.usecases.reasons import checked_reason
 from server.usecases.sessions import Caller
 from server.usecases.telling import Teller
@@ -65,12 +66,16 @@ class Wish(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """What a run found and did; `more`: it stopped before the end, and another one goes on."""
+    """What a run found and did, linked items counted as one; `linked`: how many others went with those.
+
+    `more`: it stopped before the end, and another one goes on.
+    """
 
     at: datetime
     dry_run: bool
     due: list[Counted]
     erased: int = 0
+    linked: int = 0
     photos_removed: int = 0
     more: bool = False
 
@@ -120,7 +125,9 @@ async def run_by_rule(services: Services) -> None:
     """The run of every night."""
     done = await run(services, Wish(at=datetime.now(UTC)), Teller())
     if done.erased:
-        log.info("retention_ran", erased=done.erased, photos_removed=done.photos_removed, more=done.more)
+        log.info(
+            "retention_ran", erased=done.erased, linked=done.linked, photos_removed=done.photos_removed, more=done.more
+        )
 
 
 async def run(services: Services, wish: Wish, teller: Teller) -> Run:
@@ -140,7 +147,8 @@ async def run(services: Services, wish: Wish, teller: Teller) -> Run:
         at=wish.at,
         dry_run=False,
         due=counted.due,
-        erased=sum(one.items for one in done),
+        erased=sum(one.items - one.linked for one in done),
+        linked=sum(one.linked for one in done),
         photos_removed=sum(one.photos_removed for one in done),
         more=len(done) == _BATCHES,
     )
@@ -175,9 +183,9 @@ async def _erase(
     tx: Transaction, services: Services, item_type: ItemType, ids: Sequence[UUID], order: Order, at: datetime
 ) -> Tally:
     """Look again under the locks: a record may have been restored, a case opened again, another run been faster."""
-    rows = await items.lock_items(tx.connection, ids, wholly=True)
+    families = await lock_families(tx, ids)
     due = await retention.still_due(tx.connection, limits_at([item_type], at), ids)
-    return await erase_locked(tx, services, [row for row in rows if row["id"] in due], order)
+    return await erase_locked(tx, services, [families.rows_of(item_id) for item_id in sorted(due)], order)
 
 
 def _types(services: Services, codes: Sequence[str] | None) -> list[ItemType]:

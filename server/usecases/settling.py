@@ -24,7 +24,7 @@ from server.usecases.claim_views import Label, label
 from server.usecases.claiming import duplicate_notice
 from server.usecases.conflict_access import Opened
 from server.usecases.feeding import FeedWrite, writes_for_item, writes_for_notices
-from server.usecases.linking import Linking, follow, part
+from server.usecases.linking import Linking, check_no_loser, follow, part
 from server.usecases.orders import Order
 from server.usecases.parking import parked_notice
 from server.usecases.retaking import Retaken, retake_step, undo_step
@@ -122,6 +122,8 @@ async def take_back(tx: Transaction, services: Services, held: Held, order: Orde
     history = await conflicts.history_of_item(tx.connection, held.item.id)
     past = [held.vault.open_past(one, held.opened.secret) for one in history]
     made = next(one for one in history if one["version"] == version)["derivation"]
+    if "link" not in made:
+        await check_no_loser(tx, held.item.id)
     context = await _context(tx, services, held, order, *_before(past, version))
     revision = _accepted(undo(convert(made["settlement"], Settlement), version, held.item, past, context))
     undone = {"conflict": str(held.conflict_id), "version": version}

@@ -76,6 +76,7 @@ def _moved(standing: Standing, moves: Sequence[Move], actor_id: UUID, now: datet
             now,
             actor_id=actor_id,
             note=move.note,
+            detail={"linked": True} if move.carried else None,
         )
         for move in moves
     ]

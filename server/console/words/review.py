@@ -85,6 +85,11 @@ WORDS = {
     "decision.undo": ("撤销我的通过", "Undo my approval"),
     "decision.failed": ("没有完成：{why}", "Not done: {why}"),
     "item": ("事项", "Item"),
+    "item.linked": ("{loser} 已并入此事项。", "{loser} was linked into this item."),
+    "item.linked_since": (
+        "所办的事项已并入此事项，刚才的操作未执行；请在此查看后再办理。",
+        "The item was linked into this one, and what you asked for was not done; look at this one first.",
+    ),
     "item.content": ("填报内容", "What was filled in"),
     "item.masked": (
         "身份证号、电话、姓名等个人信息和敏感栏目已遮盖。",

@@ -23,8 +23,10 @@ FROM jsonb_to_recordset($1) AS r (
 );
 
 -- name: rewrite_conflicts
-UPDATE conflict c SET fields = r.fields, clear = r.clear, sealed = r.sealed, version = c.version + 1
-FROM jsonb_to_recordset($1) AS r (id uuid, fields text[], clear jsonb, sealed bytea)
+UPDATE conflict c SET
+    fields = r.fields, clear = r.clear, sealed = r.sealed, version = c.version + 1,
+    linked_from = coalesce(c.linked_from, r.linked_from)
+FROM jsonb_to_recordset($1) AS r (id uuid, fields text[], clear jsonb, sealed bytea, linked_from uuid)
 WHERE c.id = r.id;
 
 -- name: upsert_notices
@@ -65,6 +67,14 @@ WHERE {wanted}
     AND ($10::timestamptz IS NULL OR (c.opened_at, c.id) > ($10, $11::uuid))
 ORDER BY c.opened_at, c.id
 LIMIT $12;
+
+-- Whether the conflicts with an id in a range are about erased items, whose keys are gone, that the grants in $1 reach.
+-- name: conflict_of_erased
+SELECT count(*) > 0 AND bool_and(i.erased_at IS NOT NULL)
+FROM conflict c
+JOIN item i ON i.id = c.item_id
+LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+WHERE c.id BETWEEN $2 AND $3 AND {reached};
 
 -- How many there are: by each thing that is counted by, and in all (`grouped` 31). Ages are counted at an instant ($10)
 -- between bounds in seconds ($11).

@@ -1,12 +1,5 @@
 -- Erasing items. Whoever runs these holds the items' locks, against referrers too.
 
--- Items that the grants in $1 reach, those that were deleted before included.
--- name: erasable_items
-SELECT i.id
-FROM item i
-LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
-WHERE i.id = ANY($2::uuid[]) AND {reached};
-
 -- name: open_case_items
 SELECT item_id FROM cases WHERE item_id = ANY($1::uuid[]) AND state = ANY($2::text[]);
 

@@ -37,6 +37,13 @@ FROM item i
 LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
 WHERE i.id = ANY($2::uuid[]) AND NOT i.deleted AND {reached};
 
+-- Deleted and erased ones included.
+-- name: items_within
+SELECT i.id
+FROM item i
+LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+WHERE i.id = ANY($2::uuid[]) AND {reached};
+
 -- The page is found first, by what it is narrowed to alone: the planner cannot know how few rows a condition leaves.
 -- name: list_items
 WITH page AS MATERIALIZED (
