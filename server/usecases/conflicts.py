@@ -16,7 +16,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from server.db import cases, conflict_runs, conflicts, items
-from server.db.database import Row, Transaction
+from server.db.database import Connection, Row, Transaction
 from server.errors import Problem
 from server.services import Services
 from server.usecases.conflict_access import find_conflict, grants_of, open_conflict
@@ -32,6 +32,8 @@ from sync.disputes import Choice, may_assign
 Beside = Callable[[Transaction, Row], Awaitable[set[UUID]]]
 """The items that are changed beside those of the group, by the row of the conflict."""
 
+_Note = Callable[[Connection, UUID, Sequence[UUID]], Awaitable[None]]
+
 _BY_ITSELF = frozenset({"placed", "withdrawn", "released"})
 """How a conflict ends that nobody settled."""
 
@@ -42,7 +44,7 @@ async def resolve_conflict(services: Services, order: Order, choice: Choice) -> 
 
 
 async def undo_resolution(services: Services, order: Order) -> Done:
-    """Take a settlement back and open the conflict again. Raises Problem: conflict_open, undo_too_late, item_erased, …"""
+    """Take a settlement back and reopen the conflict. Raises Problem: conflict_open, undo_too_late, item_erased, …"""
     return await _write(services, partial(_undo, services=services, order=order))
 
 
@@ -72,7 +74,7 @@ async def _resolve(tx: Transaction, services: Services, order: Order, choice: Ch
         if choice.take == "grid":
             _check_area(services, order, held, choice)
         settled.append(await settle(tx, services, held, order, _choice_for(held, choice)))
-    return await _finish(tx, order, picked["id"], settled)
+    return await _finish(tx, order, picked["id"], settled, conflict_runs.note_settled)
 
 
 async def _undo(tx: Transaction, services: Services, order: Order) -> Done:
@@ -89,7 +91,7 @@ async def _undo(tx: Transaction, services: Services, order: Order) -> Done:
         held = await _hold(tx, services, order, member, grouped=len(members) > 1)
         await _check_not_built_upon(tx, held.opened.row)
         settled.append(await take_back(tx, services, held, order))
-    return await _finish(tx, order, picked["id"], settled)
+    return await _finish(tx, order, picked["id"], settled, conflict_runs.note_undone)
 
 
 def _choice_for(held: Held, choice: Choice) -> Choice:
@@ -98,14 +100,13 @@ def _choice_for(held: Held, choice: Choice) -> Choice:
     return Choice("incoming") if names_grid else choice
 
 
-async def _finish(tx: Transaction, order: Order, picked: UUID, settled: Sequence[Settled]) -> Done:
-    """Move the entries, last of all, and say what was done."""
+async def _finish(tx: Transaction, order: Order, picked: UUID, settled: Sequence[Settled], note: _Note) -> Done:
+    """Move the entries, last of all, and say what was done; `note`: into the run of which it is a part."""
     together = [one.done.conflict for one in settled if one.done.conflict != picked]
     done = replace(next(one.done for one in settled if one.done.conflict == picked), together=together)
     if order.dry_run:
         raise _DryRun(done)
     if order.run is not None:
-        note = conflict_runs.note_settled if done.state == "resolved" else conflict_runs.note_undone
         await note(tx.connection, order.run, [picked, *together])
     await write_feed(tx, [write for one in settled for write in one.writes])
     return done

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
 
-from server.db import audit, conflicts, items
+from server.db import audit, conflicts, hints, items
 from server.db.conflicts import Closing
 from server.db.database import Transaction
 from server.errors import Problem
@@ -117,7 +117,10 @@ async def settle(tx: Transaction, services: Services, held: Held, order: Order, 
 
 
 async def take_back(tx: Transaction, services: Services, held: Held, order: Order) -> Settled:
-    """Take one settlement back and open its conflict again. Raises Problem `undo_too_late` and others."""
+    """Take one settlement back and open its conflict again; what is no duplicate any more ends at once.
+
+    Raises Problem `undo_too_late` and others.
+    """
     version = held.opened.row["resolution_version"]
     history = await conflicts.history_of_item(tx.connection, held.item.id)
     past = [held.vault.open_past(one, held.opened.secret) for one in history]
@@ -201,6 +204,8 @@ class _Storing:
         """What follows every revision: claims, notice, submission, audit; and what it came to."""
         tx, after = self._tx, self._after
         writes = await self._amendment.claims(self._held.opened.row["hint"])
+        if state == "open" and await self._has_no_twin():
+            state = "resolved"
         notices = await items.upsert_notices(tx.connection, [self._notice(is_open=state == "open")])
         # Who only told the grid, or let go on what was held, has written nothing that he could not review.
         wrote_nothing = self._held.dispute.holds_item and not self._revision.fields
@@ -208,6 +213,17 @@ class _Storing:
         await self._record(detail)
         writes += [*writes_for_notices(notices), *writes_for_item(self._revision.before, after)]
         return Settled(self._done(state), writes)
+
+    async def _has_no_twin(self) -> bool:
+        """Whether what was a duplicate is none: the other one has other values by now, and it holds the hint itself.
+
+        Its conflict, which was just opened again, ends by that.
+        """
+        row, connection = self._held.opened.row, self._tx.connection
+        if row["hint"] is None or await hints.holder_of_hint(connection, row["hint"]) != row["item_id"]:
+            return False
+        own = {"claim": row["hint"], "item_id": row["item_id"]}
+        return bool(await hints.end_duplicates(connection, [own], self._order.now))
 
     def _notice(self, *, is_open: bool) -> dict[str, Any]:
         row = self._held.opened.row

@@ -11,17 +11,20 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from msgspec import Raw, json
 
-from schemas.wire import Base
+from schemas.wire import Base, ItemBody
 from server.services import Services
 from server.usecases.conflict_views import reveal_conflict
 from server.usecases.erasure import erase_item
+from server.usecases.quarantine_release import ReleaseOrder, release
+from server.usecases.salvage import keep_salvage
 from sync.disputes import Choice
 from tests.integration.kinds_scene import KindsScene
 from tests.integration.terminal import Terminal, onegrid
 from tests.integration.test_conflicts import GRID_STREAM, assert_streams_add_up, refusal
 from tests.integration.test_duplicates import WEST_POINT, assert_hints_are_held, twins
-from tests.integration.town import CHIEF_EAST, COMMUNITY_EAST, WORKER_WEST
+from tests.integration.town import CHIEF_EAST, COMMUNITY_EAST, EAST, WORKER_EAST, WORKER_WEST, grid_id
 
 __all__ = ["onegrid"]
 
@@ -274,6 +277,117 @@ async def test_a_winner_elsewhere_is_not_told(scene: KindsScene) -> None:
     assert (await scene.item(winner.item)).fields["use"] == "rented"
 
 
+async def test_a_set_that_names_both_is_in_no_conflict_with_its_own_carried_edit(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    assert (await of_loser(scene, pair, use="rented")).outcome == "merged"
+    both = [
+        await scene.edit(pair.winner, rooms_let=2),
+        await scene.edit(pair.loser, pair.base, use="vacant"),
+    ]
+    assert [one.outcome for one in await scene.send("worker", *both)] == ["applied", "merged"]
+    assert (await scene.item(pair.winner)).fields["use"] == "vacant"
+
+
+# The loser as new once more -------------------------------------------------------------------------------
+
+
+async def again_as_new(scene: KindsScene, pair: Pair, phone: str, **fields: Any) -> Any:
+    """A phone pushes the loser as it was created, or with other values."""
+    made = {"address": "明光街道东街 8 号", "unit_no": "1-101"}
+    return await scene.one(phone, scene.dwelling(pair.loser, **made | fields))
+
+
+async def test_a_restored_phone_that_creates_the_loser_again_changes_nothing(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    await scene.one("chief", await scene.edit(pair.winner, use="shared"))
+    await scene.enrol("restored", WORKER_EAST)
+    before = await scene.item(pair.winner)
+    outcome = await again_as_new(scene, pair, "restored")
+    assert (outcome.item, outcome.outcome, outcome.linked) == (str(pair.loser), "merged", pair.winner)
+    assert (await scene.item(pair.winner), await scene.kinds()) == (before, [("duplicate", "resolved")])
+    assert (await scene.undo(pair.conflict, COMMUNITY_EAST)).restored, "nothing was carried"
+
+
+async def test_what_it_had_unsent_goes_to_the_winner(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    await scene.enrol("restored", WORKER_EAST)
+    outcome = await again_as_new(scene, pair, "restored", rooms_let=4)
+    assert (outcome.outcome, outcome.linked, outcome.version) == ("merged", pair.winner, 2)
+    assert (await scene.item(pair.winner)).fields["rooms_let"] == 4
+    assert (await scene.item(pair.loser)).deleted
+    assert (await refusal(scene.undo(pair.conflict, COMMUNITY_EAST))).code == "undo_too_late"
+
+
+async def test_somebody_elses_creation_of_it_waits_for_a_person(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    outcome = await again_as_new(scene, pair, "chief", use="rented")
+    assert (outcome.outcome, outcome.linked) == ("parked", pair.winner)
+    row = await scene.conflict(outcome.conflict)
+    assert (row["item_id"], row["linked_from"], row["base_unknown"], row["fields"]) == (
+        pair.winner,
+        pair.loser,
+        True,
+        ["use"],
+    )
+
+
+async def test_salvage_of_the_loser_is_released_onto_the_winner(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    fields = (await scene.item(pair.loser)).fields | {"use": "rented"}
+    body = ItemBody(
+        id=pair.loser, type="0102", version=7, rev="00000000000000aa", touch=0, grid=grid_id(f"{EAST}001"), code=None,
+        author=WORKER_EAST.id, urgency="normal", fields=fields, received_at=datetime.now(UTC),
+    )  # fmt: skip
+    device, now = scene.phones["worker"], datetime.now(UTC)
+    assert await keep_salvage(scene.services, device.id, scene.epoch, [Raw(json.encode(body))], now) == 1
+    held = await scene.truth.fetchval("SELECT id FROM quarantine WHERE outcome = 'salvaged'")
+    order = ReleaseOrder(actor=await scene.caller(COMMUNITY_EAST), reason="补报", now=now)
+    (outcome,) = (await release(scene.services, order, (held, held))).outcomes
+    assert (outcome.item, outcome.outcome) == (str(pair.loser), "parked")
+    row = await scene.conflict(outcome.conflict)
+    assert (row["item_id"], row["fields"], row["base_unknown"]) == (pair.winner, ["use"], True)
+    await scene.resolve(outcome.conflict, COMMUNITY_EAST, Choice("incoming"))
+    assert (await scene.item(pair.winner)).fields["use"] == "rented"
+
+
+# All or nothing -------------------------------------------------------------------------------------------
+
+
+async def test_a_set_of_all_or_nothing_is_parked_and_settled_as_one(scene: KindsScene, pair: Pair) -> None:
+    """An edit of the loser, what newly refers to it, and an edit that somebody has to decide about."""
+    other = await scene.built()
+    stale = await scene.base(other)
+    await scene.one("chief", await scene.edit(other, use="shared"))
+    await link(scene, pair)
+    living = scene.resident(pair.loser)
+    changes = [
+        await scene.edit(pair.loser, pair.base, use="rented"),
+        living,
+        await scene.edit(other, stale, use="vacant"),
+    ]
+    before = await scene.item(pair.winner)
+    outcomes = await scene.send("worker", *changes, atomic=True)
+    assert [one.outcome for one in outcomes] == ["parked"] * 3
+    assert await scene.item(pair.winner) == before
+    done = await scene.resolve(outcomes[0].conflict, COMMUNITY_EAST, Choice("incoming"))
+    assert len(done.together) == 2
+    assert (await scene.item(pair.winner)).fields["use"] == "rented"
+    assert (await scene.item(living.item)).fields["dwelling"] == str(pair.winner)
+    assert (await scene.item(other)).fields["use"] == "vacant"
+    assert (await refusal(scene.undo(pair.conflict, COMMUNITY_EAST))).code == "undo_too_late"
+
+
+async def test_a_set_of_all_or_nothing_that_is_refused_leaves_the_winner_alone(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    before = await scene.item(pair.winner)
+    wrong = scene.dwelling(use="castle")
+    changes = [await scene.edit(pair.loser, pair.base, use="rented"), scene.resident(pair.loser), wrong]
+    outcomes = await scene.send("worker", *changes, atomic=True)
+    assert [one.outcome for one in outcomes] == ["rejected"] * 3
+    assert await scene.item(pair.winner) == before
+    assert (await scene.undo(pair.conflict, COMMUNITY_EAST)).restored
+
+
 async def test_of_an_erased_winner_nothing_is_taken(scene: KindsScene, pair: Pair) -> None:
     await link(scene, pair)
     by = await scene.caller(COMMUNITY_EAST)
@@ -307,6 +421,88 @@ async def test_what_was_changed_since_is_left_as_it_is(scene: KindsScene, pair: 
     await scene.one("worker", await scene.edit(pair.resident, of="0101", dwelling=str(other)))
     await scene.undo(pair.conflict, COMMUNITY_EAST)
     assert (await scene.item(pair.resident)).fields["dwelling"] == str(other)
+
+
+async def test_of_two_that_were_linked_with_one_either_is_parted_alone(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    third = scene.dwelling(address="明光街道东街 8 号", unit_no="1-101")
+    conflict = (await scene.one("worker", third)).conflict
+    assert conflict is not None
+    living = scene.resident(third.item)
+    await scene.one("worker", living)
+    await scene.resolve(conflict, COMMUNITY_EAST, Choice("link", link=pair.winner))
+    assert (await scene.undo(pair.conflict, COMMUNITY_EAST)).restored
+    assert (await scene.item(pair.resident)).fields["dwelling"] == str(pair.loser)
+    assert (await scene.item(living.item)).fields["dwelling"] == str(pair.winner)
+    assert (await scene.item(third.item)).deleted
+    assert (await scene.undo(conflict, COMMUNITY_EAST)).restored
+    assert (await scene.item(living.item)).fields["dwelling"] == str(third.item)
+
+
+async def onto_another(scene: KindsScene, pair: Pair) -> tuple[UUID, UUID]:
+    """The winner is linked with a third dwelling: that one, and the conflict."""
+    last = scene.dwelling(address="明光街道东街 8 号", unit_no="1-102")
+    await scene.one("chief", last)
+    again = await scene.one("chief", await scene.edit(pair.winner, unit_no="1-102"))
+    assert again.conflict is not None
+    await scene.resolve(again.conflict, COMMUNITY_EAST, Choice("link", link=last.item))
+    return last.item, again.conflict
+
+
+async def test_links_in_a_row_are_undone_from_the_last(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    last, second = await onto_another(scene, pair)
+    problem = await refusal(scene.undo(pair.conflict, COMMUNITY_EAST))
+    assert (problem.code, problem.en) == (
+        "undo_too_late",
+        "The item that stayed was linked with another one since; undo that first.",
+    )
+    assert (await scene.item(pair.resident)).fields["dwelling"] == str(last)
+    await scene.undo(second, COMMUNITY_EAST)
+    assert (await scene.item(pair.resident)).fields["dwelling"] == str(pair.winner)
+    done = await scene.undo(pair.conflict, COMMUNITY_EAST)
+    assert (await scene.item(pair.resident)).fields["dwelling"] == str(pair.loser)
+    assert (done.restored, done.state) == (True, "resolved"), "the winner has another door, so there are no twins left"
+    assert (await scene.conflict(pair.conflict))["take"] == "released"
+    assert await scene.notice(pair.conflict) == ("notice", "duplicate", False)
+
+
+async def test_what_came_of_the_first_loser_holds_the_last_link_too(scene: KindsScene, pair: Pair) -> None:
+    await link(scene, pair)
+    last, second = await onto_another(scene, pair)
+    assert (await of_loser(scene, pair, use="rented")).linked == last
+    for conflict in (second, pair.conflict):
+        problem = await refusal(scene.undo(conflict, COMMUNITY_EAST))
+        assert (problem.code, problem.en[:22]) == ("undo_too_late", "What was written since")
+
+
+async def test_an_edit_that_joined_another_conflict_of_the_winner_holds_the_link(scene: KindsScene, pair: Pair) -> None:
+    base = await scene.base(pair.winner)
+    await scene.one("chief", await scene.edit(pair.winner, base, use="shared"))
+    parked = await scene.one("worker", await scene.edit(pair.winner, base, use="vacant"))
+    await link(scene, pair)
+    joined = await of_loser(scene, pair, use="rented")
+    assert (joined.outcome, joined.conflict) == ("parked", parked.conflict)
+    assert (await refusal(scene.undo(pair.conflict, COMMUNITY_EAST))).code == "undo_too_late"
+
+
+async def test_an_older_settlement_does_not_bring_the_loser_back(scene: KindsScene, pair: Pair) -> None:
+    """It was deleted by a settlement, restored by another one, and then linked."""
+    await scene.one("worker", await scene.deletion(pair.resident, "0101"))
+    base = await scene.base(pair.loser)
+    await scene.one("chief", await scene.edit(pair.loser, base, rooms_let=1))
+    first = (await scene.one("worker", scene.change("delete", pair.loser, base=base))).conflict
+    await scene.resolve(first, COMMUNITY_EAST, Choice("incoming"))
+    second = (await scene.one("chief", await scene.edit(pair.loser, base, rooms_let=2))).conflict
+    await scene.resolve(second, COMMUNITY_EAST, Choice("incoming"))
+    duplicate = await scene.truth.fetchval("SELECT id FROM conflict WHERE kind = 'duplicate' AND state = 'open'")
+    await scene.resolve(duplicate, COMMUNITY_EAST, Choice("link", link=pair.winner))
+    problem = await refusal(scene.undo(first, COMMUNITY_EAST))
+    assert (problem.code, problem.en) == (
+        "undo_too_late",
+        "The item was linked with another one since; undo that first.",
+    )
+    assert (await scene.item(pair.loser)).deleted
 
 
 @pytest.mark.parametrize("parked", [False, True])
