@@ -41,19 +41,20 @@ async def show(visit: NamedDependency[Visit], item: FromPath[str]) -> _Answer:
 
 @post("/items/{item:str}", status_code=200)
 async def act(visit: NamedDependency[Visit], form: NamedDependency[FormMultiDict], item: FromPath[str]) -> _Answer:
-    """What a form of the page asks for; where it is refused the page says why and keeps what was written."""
+    """What a form of the page asks for; where it is refused the page says why and keeps what was written.
+
+    What was linked since the page was read is not acted on: the page of its winner says so.
+    """
     item_id, deed = _id(item), _DEEDS.get(str(form.get("do", "")))
     if deed is None:
         raise Problem("parameter_invalid", field="do")
+    if (winner := await winner_of(visit.services, visit.caller, item_id)) is not None:
+        return visit.go(f"/console/items/{winner}", Flash("refused", visit.say("item.linked_since")))
     try:
         return await deed(visit, item_id, form)
     except Problem as problem:
         if problem.code == "not_found":
-            winner = await winner_of(visit.services, visit.caller, item_id)
-            if winner is None:
-                raise
-            words = visit.say("item.linked_since")
-            return visit.go(f"/console/items/{winner}", Flash("refused", words))
+            raise
         if problem.code == "late_transition":
             return visit.go(f"/console/items/{item_id}", Flash("refused", visit.either(problem.zh, problem.en)))
         return await _page(visit, item_id, given=form, problem=problem)
@@ -149,7 +150,7 @@ async def _undo(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
 async def _reveal(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
     """The page with every value, this once."""
     view = await revealed_item(visit.services, visit.caller, item_id, str(form.get("reason", "")))
-    return await _page(visit, view.item.id, revealed=view)
+    return await _page(visit, item_id, revealed=view)
 
 
 async def _case(visit: Visit, item_id: UUID, form: FormMultiDict) -> _Answer:
