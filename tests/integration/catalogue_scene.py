@@ -57,7 +57,8 @@ def written(raw: Document) -> bytes:
 
 
 async def publish(services: Services, raw: Document) -> Publication:
-    """Publish it as who may; it must be accepted."""
+    """Publish it as who may; it must be accepted. This process knows of it at once, as all do before long."""
     told = await publish_catalogue(services, await caller(services, PUBLISHER), written(raw), "年度目录")
     assert told.published, told.faults
+    await services.at_present(at_once=True)
     return told

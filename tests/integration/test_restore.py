@@ -16,6 +16,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from schemas.catalogue import document
 from server.cli import run
 from server.embedded.services import running
 from server.errors import Problem
@@ -30,12 +31,14 @@ from server.usecases.audit_sealing import seal_trail
 from server.usecases.backing_up import BackupWish, Made, back_up
 from server.usecases.erasure import erase_item
 from server.usecases.photo_checks import check_upload
+from server.usecases.publishing_catalogue import publish_catalogue
 from server.usecases.reading import item_view
 from server.usecases.restoring import Restored, RestoreWish, check_backup, restore, settle_witness
 from server.usecases.telling import Teller
 from server.usecases.witness import face_witness
-from tests.builders import CADRE, WORKER, Phone, build_city, caller, create, deliver, enrol, photo
+from tests.builders import CADRE, WORKER, Phone, add_people, build_city, caller, create, deliver, enrol, photo
 from tests.databases import drop_database
+from tests.integration.catalogue_scene import PUBLISHER
 from tests.integration.erasing_scene import RESIDENT_MARKS, Scene, open_scene, raw_set, send
 from tests.integration.lockpick import clear_text, open_all
 
@@ -93,6 +96,18 @@ async def test_what_was_there_comes_back_in_a_new_epoch(scene: Scene, elsewhere:
         assert act["reason"] == "演练"
         assert json.loads(act["detail"])["backup"] == Path(made.path).name
     assert (restored.erased, restored.closed, restored.missing_photos) == (0, 0, 0)
+
+
+async def test_a_published_catalogue_comes_back(scene: Scene, elsewhere: str, tmp_path: Path) -> None:
+    raw = json.loads(document()) | {"catalogue_version": "2025.1"}
+    written = json.dumps(raw, ensure_ascii=False).encode()
+    await scene.services.database.write(lambda tx: add_people(tx, scene.services, [PUBLISHER]))
+    by = await caller(scene.services, PUBLISHER)
+    assert (await publish_catalogue(scene.services, by, written, "年度目录")).published
+    await bring_back(scene.services, await make(scene.services, tmp_path), elsewhere)
+    async with restored_services(scene.services, elsewhere) as (other, _):
+        assert (other.catalogue.version, other.catalogue.document) == ("2025.1", written)
+        assert other.catalogue.accepted == {"2024.1", "2024.2", "2025.1"}
 
 
 async def test_numbers_go_on_and_what_the_backup_held_is_answered_as_before(
