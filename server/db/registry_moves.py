@@ -53,10 +53,10 @@ async def steps_of_version(connection: Connection, version: int) -> list[Step]:
 
 
 async def items_to_follow(
-    connection: Connection, grid_id: UUID, types: Sequence[str], after: UUID | None, limit: int
+    connection: Connection, version: int, grid_id: UUID, types: Sequence[str], after: UUID | None, limit: int
 ) -> list[UUID]:
-    """The next items of these types in a grid, in the order of their ids."""
-    rows = await connection.fetch(sql("items_to_follow"), grid_id, list(types), after, limit)
+    """The next items of these types in a grid, in the order of their ids; those that this version moved come once."""
+    rows = await connection.fetch(sql("items_to_follow"), grid_id, list(types), after, limit, version)
     return [row["id"] for row in rows]
 
 

@@ -96,7 +96,8 @@ class MoveJob:
                 place = self._following(place)
                 continue
             types = self._ranks[place.rank]
-            ids = await registry_moves.items_to_follow(connection, place.grid_id, types, place.after_id, BATCH)
+            version = self._moving.version
+            ids = await registry_moves.items_to_follow(connection, version, place.grid_id, types, place.after_id, BATCH)
             if ids:
                 return ids, place._replace(after_id=ids[-1])
             place = self._following(place)

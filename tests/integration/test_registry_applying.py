@@ -373,3 +373,16 @@ async def test_ground_given_to_a_neighbour_takes_its_items_along(services: Servi
     assert [await code_of(truth, one) for one in (dwelling, resident, stays)] == [GRIDS[1], GRIDS[1], GRIDS[0]]
     assert await truth.fetchval("SELECT count(*) FROM assignment WHERE valid_to IS NOT NULL") == 0
     await check_digests(truth)
+
+
+async def test_what_is_brought_into_a_redrawn_grid_is_looked_at_once(services: Services) -> None:
+    """There and back, so that one of the two borders is crossed towards the grid whose turn comes later."""
+    phone = await enrol(services, WORKER)
+    await phone.report("0102", location=spot(0.9))
+    ops = {"redraw": [GRIDS[0], GRIDS[1]]}
+    for version, border in ((1, 0.75), (2, 1)):
+        files = plan_files(ops, registry=version, s001=strip(0, border), s002=strip(border, 2))
+        report = await apply(services, files)
+        assert report.actual is not None
+        assert report.actual == report.predicted
+        assert (report.actual.looked, report.actual.moved) == (1, 1)

@@ -13,9 +13,14 @@ ORDER BY l.code;
 SELECT version, kind, predecessors, successors FROM lineage WHERE version = $1 ORDER BY seq;
 
 -- The next items of a grid, deleted ones too, for they may be restored; of erased ones there is nothing left to follow.
+-- What this registry version ($5) has just brought here from a grid that it redrew has been looked at there.
 -- name: items_to_follow
 SELECT i.id FROM item i
 WHERE i.grid_id = $1 AND i.type = ANY($2::text[]) AND ($3::uuid IS NULL OR i.id > $3) AND i.erased_at IS NULL
+    AND NOT EXISTS (
+        SELECT FROM revision r
+        WHERE r.item_id = i.id AND r.version = i.version AND r.op = 'move' AND r.registry = $5
+    )
 ORDER BY i.id
 LIMIT $4;
 
