@@ -1,8 +1,10 @@
-"""What the memory of a server process reads: what was stirred since its last look, and what a session may hear of."""
+"""What a server process reads to tell whether there is anything new: what was stirred, what a session may hear of."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,8 +12,8 @@ from msgspec import Struct
 from schemas.catalogue import CURRENT
 from server.db.database import Connection
 from server.db.directives import OpenDirective
-from server.db.named import sql
-from server.db.push import assignments_of
+from server.db.named import inner, sql
+from server.db.push import Counter, assignments_of
 from sync.access import Assignment
 
 
@@ -50,6 +52,26 @@ class HeardDevice(NamedTuple):
     assignments: list[Assignment]
 
 
+class Said(NamedTuple):
+    """What a device says about itself in an exchange; `catalogue`: None for what is no version."""
+
+    at: datetime
+    unsent: int
+    app: str
+    acknowledged: int
+    registry: int
+    catalogue: str | None
+
+
+class Seen(NamedTuple):
+    """What one snapshot shows of a device: `heads` of those of the streams it named that exist."""
+
+    device: HeardDevice
+    epoch: str
+    counter: Counter
+    heads: dict[str, int]
+
+
 async def sweep(connection: Connection, horizon: int) -> Sweep:
     """What was stirred since `horizon`; 0 for everything.
 
@@ -80,5 +102,19 @@ async def hear_device(connection: Connection, device_id: UUID) -> HeardDevice:
     """What decides which streams a device hears of, and what it is asked to do."""
     row = await connection.fetchrow(sql("hear_device"), device_id)
     assert row is not None
-    directives = [OpenDirective(*one) for one in row["directives"]]
-    return HeardDevice(row["user_id"], row["shut_out"], directives, assignments_of(row["assignments"]))
+    return _heard(*row.values())
+
+
+async def note_exchange(connection: Connection, device_id: UUID, said: Said, streams: Sequence[str]) -> Seen:
+    """Note what the device says, and look at what there may be for it."""
+    row = await connection.fetchrow(_NOTE_EXCHANGE, device_id, *said, streams)
+    assert row is not None
+    *heard, epoch, last_no, safe_no, heads = row.values()
+    return Seen(_heard(*heard), epoch, Counter(last_no, safe_no), dict(heads))
+
+
+def _heard(user_id: UUID, shut_out: bool, directives: Iterable[Any], assignments: Iterable[Any]) -> HeardDevice:
+    return HeardDevice(user_id, shut_out, [OpenDirective(*one) for one in directives], assignments_of(assignments))
+
+
+_NOTE_EXCHANGE = sql("note_exchange").format(hear_device=inner("hear_device"), read_counter=inner("read_counter"))

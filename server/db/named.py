@@ -25,3 +25,8 @@ _STATEMENTS = _read_all()
 def sql(name: str) -> str:
     """The text of the statement with this name; KeyError if there is none."""
     return _STATEMENTS[name]
+
+
+def inner(name: str) -> str:
+    """The same to be put into another statement, in parentheses: without its end and what follows it."""
+    return sql(name).partition(";")[0]

@@ -58,23 +58,6 @@ async def read_counter(connection: Connection, device_id: UUID) -> Counter:
     return Counter(row["last_no"], row["safe_no"])
 
 
-async def note_exchange(
-    connection: Connection,
-    device_id: UUID,
-    epoch: str,
-    *,
-    at: datetime,
-    unsent: int,
-    app: str,
-    acknowledged: int,
-    registry: int,
-    catalogue: str | None,
-) -> None:
-    """What the device reported about itself in this exchange."""
-    said = (device_id, at, unsent, app, epoch, acknowledged, registry, catalogue)
-    await connection.execute(sql("note_exchange"), *said)
-
-
 async def assignments_ever(connection: Connection, user_id: UUID) -> list[Assignment]:
     """Every assignment a user has or had, with its validity."""
     return assignments_of([row.values() for row in await connection.fetch(sql("assignments_ever"), user_id)])

@@ -11,7 +11,7 @@ from msgspec import Struct
 from server.db import live, push
 from server.db.database import Connection
 from server.db.directives import OpenDirective
-from server.db.live import LiveSession
+from server.db.live import HeardDevice, LiveSession
 from sync.access import Assignment, assignments_at, device_streams
 
 
@@ -41,7 +41,11 @@ class Hearing(Struct, frozen=True):
 
 async def hear_device(connection: Connection, device_id: UUID, now: datetime) -> Hearing:
     """What a device hears of."""
-    device = await live.hear_device(connection, device_id)
+    return hearing_of(await live.hear_device(connection, device_id), now)
+
+
+def hearing_of(device: HeardDevice, now: datetime) -> Hearing:
+    """The same of what was read already."""
     if device.shut_out:
         return Hearing(device.user_id, [], device.directives, now)
     return _hearing(device.user_id, device.assignments, device.directives, now)

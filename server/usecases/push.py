@@ -51,8 +51,11 @@ _TRANSIENT = (
 )
 
 
-class EpochOver(Exception):
-    """The epoch that the set was to be decided in ended meanwhile: the next exchange tells the device."""
+class EpochOver(Problem):
+    """The epoch that the set was to be decided in is not the present one."""
+
+    def __init__(self) -> None:
+        super().__init__("not_ready", retry_after=1)
 
 
 class Arrival(Struct, frozen=True):
@@ -86,14 +89,14 @@ async def push_set(services: Services, arrival: Arrival) -> Receipt | None:
     """Decide one set; None where numbers before it are missing.
 
     An internal error that a retry cannot cure must not wedge the device: the set is quarantined and the counter
-    advances. Raises Problem `not_ready` for what a retry can cure.
+    advances. Raises Problem `not_ready` for what a retry can cure, EpochOver among them.
     """
     try:
         return await services.database.write(lambda tx: _push(tx, services, arrival))
     except _TRANSIENT as error:
         raise Problem("not_ready", retry_after=5) from error
     except EpochOver:
-        raise Problem("not_ready", retry_after=1) from None
+        raise
     except Exception as error:
         # The message of an unexpected error may quote a value; its type and place are enough to find it.
         log.error("change_set_failed", no=arrival.no, error=type(error).__name__, where=_where(error))

@@ -29,18 +29,26 @@ FOR UPDATE OF c;
 -- name: read_counter
 SELECT coalesce(max(last_no), 0) AS last_no, coalesce(max(safe_no), 0) AS safe_no FROM counter WHERE device_id = $1;
 
--- What a phone says of itself is lost without harm, so nobody waits until the disk has it.
+-- What a phone says of itself is lost without harm, so nobody waits until the disk has it. The rest belongs to one
+-- snapshot: what the device hears of, where its numbers stand, and the heads of the streams that it names.
 -- name: note_exchange
 WITH loosely AS (
     SELECT set_config('synchronous_commit', 'off', true)
 ), seen AS (
     UPDATE device SET
-        last_exchange_at = $2, unsent = $3, app = $4, registry = $7,
-        drained_at = CASE WHEN $3 = 0 THEN $2 ELSE drained_at END, catalogue = coalesce($8, catalogue)
+        last_exchange_at = $2, unsent = $3, app = $4, registry = $6,
+        drained_at = CASE WHEN $3 = 0 THEN $2 ELSE drained_at END, catalogue = coalesce($7, catalogue)
     FROM loosely
     WHERE id = $1
+), acknowledged AS (
+    UPDATE counter SET acknowledged = greatest(acknowledged, least($5, last_no))
+    WHERE device_id = $1 AND epoch = (SELECT id FROM epoch ORDER BY seq DESC LIMIT 1)
 )
-UPDATE counter SET acknowledged = greatest(acknowledged, least($6, last_no)) WHERE device_id = $1 AND epoch = $5;
+SELECT
+    h.user_id, h.shut_out, h.directives, h.assignments, (SELECT id FROM epoch ORDER BY seq DESC LIMIT 1) AS epoch,
+    c.last_no, c.safe_no, ARRAY(SELECT ROW(s.key, s.head) FROM stream s WHERE s.key = ANY($8::text[])) AS heads
+FROM ({hear_device}) h
+CROSS JOIN ({read_counter}) c;
 
 -- name: assignments_ever
 SELECT role, grid_id, division, department, valid_from, valid_to FROM assignment WHERE user_id = $1;
