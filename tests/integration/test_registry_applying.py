@@ -386,3 +386,18 @@ async def test_what_is_brought_into_a_redrawn_grid_is_looked_at_once(services: S
         assert report.actual is not None
         assert report.actual == report.predicted
         assert (report.actual.looked, report.actual.moved) == (1, 1)
+
+
+async def test_what_is_restored_in_a_retired_grid_waits_for_a_person_however_late(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    phone = await enrol(services, WORKER)
+    item = await phone.report("0102", location=spot(0.5))
+    await truth.execute("UPDATE item SET deleted = true WHERE id = $1", item)
+    await apply(services, plan_files({"retire": GRIDS[0]}))
+    await truth.execute("UPDATE registry_move SET finished_at = now() - interval '3 years'")
+    await truth.execute("UPDATE item SET deleted = false WHERE id = $1", item)
+    await run_moves(services)
+    assert await code_of(truth, item) is None
+    assert await truth.fetchval("SELECT kind FROM conflict WHERE item_id = $1 AND state = 'open'", item) == "territory"
+    assert item in await present(truth, f"own/{WORKER.id}")

@@ -105,13 +105,14 @@ UPDATE registry_move SET actual = $2, finished_at = coalesce(finished_at, now())
 -- name: unfinished_move
 SELECT version FROM registry_move WHERE finished_at IS NULL;
 
--- Moves that a job has work to do for: one that is under way, and those of late for what came in behind them.
+-- Moves that a job has work to do for: one that is under way, and those behind which something came in. That may be
+-- years later, for what was deleted in a grid without a successor stays there, and may be restored.
 -- name: moves_to_run
 SELECT m.version FROM registry_move m
-WHERE m.finished_at IS NULL OR (m.finished_at > now() - interval '1 day' AND EXISTS (
+WHERE m.finished_at IS NULL OR EXISTS (
     SELECT FROM lineage s JOIN item i ON i.grid_id = ANY(s.predecessors) AND NOT i.deleted AND i.erased_at IS NULL
     WHERE s.version = m.version AND s.kind IN ('split', 'merge', 'retire')
-))
+)
 ORDER BY m.version;
 
 -- name: reason_of_version
@@ -142,7 +143,8 @@ ORDER BY d.user_id, d.id;
 
 -- name: end_assignments_of_grids
 UPDATE assignment SET valid_to = greatest(now(), valid_from)
-WHERE grid_id = ANY($1::uuid[]) AND (valid_to IS NULL OR valid_to > now());
+WHERE grid_id = ANY($1::uuid[]) AND (valid_to IS NULL OR valid_to > now())
+RETURNING id, user_id, role, grid_id;
 
 -- name: count_open_conflicts
 SELECT count(*) FROM conflict c JOIN item i ON i.id = c.item_id
