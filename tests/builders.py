@@ -10,7 +10,7 @@ Everything is put there by the functions the server itself uses, so what a test 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -301,11 +301,15 @@ async def lay_out(tx: Transaction, services: Services) -> None:
     await add_people(tx, services, PEOPLE)
 
 
-async def add_people(tx: Transaction, services: Services, persons: Iterable[Person]) -> None:
-    """More people, in office for a year."""
+async def add_people(
+    tx: Transaction, services: Services, persons: Iterable[Person], grids: Mapping[UUID, Sequence[UUID]] | None = None
+) -> None:
+    """More people, in office for a year; `grids`: those of each, where they are not the grids of the beginning."""
     known = list(persons)
     await people.insert_users(tx.connection, [_user(services, person) for person in known])
-    await people.insert_assignments(tx.connection, [one for person in known for one in _assignments(person)])
+    places = {person.id: [grid_id(code) for code in person.grids] for person in known} | dict(grids or {})
+    posts = [one for person in known for one in _assignments(person, places[person.id])]
+    await people.insert_assignments(tx.connection, posts)
 
 
 _DIVISIONS = (
@@ -318,8 +322,9 @@ _DIVISIONS = (
 
 
 def _grid(place: int, code: str) -> NewGrid:
-    west, south = 117.9 + place * _GRID_DEGREES, 32.7
-    east, north = west + _GRID_DEGREES, south + _GRID_DEGREES
+    # Rounded as outlines are when they are read, so that neighbours have the same border.
+    west, east = (round(117.9 + at * _GRID_DEGREES, 7) for at in (place, place + 1))
+    south, north = 32.7, 32.71
     ring = [(west, south), (east, south), (east, north), (west, north), (west, south)]
     community = code[:12]
     name = f"第{place + 1}网格"
@@ -345,8 +350,8 @@ def _user(services: Services, person: Person) -> NewUser:
     )
 
 
-def _assignments(person: Person) -> list[NewAssignment]:
-    places: list[dict[str, Any]] = [{"grid_id": grid_id(code)} for code in person.grids]
+def _assignments(person: Person, grids: Sequence[UUID]) -> list[NewAssignment]:
+    places: list[dict[str, Any]] = [{"grid_id": one} for one in grids]
     return [
         NewAssignment(
             user_id=person.id,

@@ -16,7 +16,7 @@ from server.usecases.compaction import compact
 from server.usecases.photo_checks import check_upload
 from sync.framing import set_hash
 from tests.builders import photo, picture
-from tests.machine.books import Act, holds
+from tests.machine.books import Act, Told, holds
 from tests.machine.city import City
 from tests.machine.hearing import sync
 from tests.machine.rules import rule, senders, tell, writers
@@ -37,7 +37,7 @@ async def prune_receipts(city: City, chance: Random) -> bool:
     return await receipts.prune(city.services) > 0
 
 
-@rule(0.5)
+@rule(1)
 async def restart(city: City, chance: Random) -> bool:
     """The server stops and starts; the database was never put back, so its epoch goes on."""
     prepared = await city.house.restart()
@@ -45,7 +45,7 @@ async def restart(city: City, chance: Random) -> bool:
     return True
 
 
-@rule(1)
+@rule(1.5)
 async def backup(city: City, chance: Random) -> bool:
     await city.house.back_up()
     city.saved, city.written_at_backup = city.told.copy(), len(city.ledger)
@@ -60,16 +60,31 @@ async def _not_there(city: City) -> set[int]:
     return unsent | {id(written) for written in city.ledger if (written.device, written.no) not in there}
 
 
-@rule(1.2)
+@rule(2)
 async def silent_restore(city: City, chance: Random) -> bool:
     """The backup takes the database's place, and nobody is told: the next start finds it out."""
     if city.saved is None:
         return False
+    await put_back(city, city.saved)
+    return True
+
+
+@rule(6)
+async def restore_while_moving(city: City, chance: Random) -> bool:
+    """The same between a registry version and the end of its moves, or back into the middle of those."""
+    if city.saved is None or (city.land.moving is None and city.saved.land.moving is None):
+        return False
+    await put_back(city, city.saved)
+    return True
+
+
+async def put_back(city: City, saved: Told) -> None:
+    """What was told to this life of the database since the backup is not so any more."""
     for phone in city.phones:
         city.note_held(phone)
     prepared = await city.house.put_back()
     holds("I12", prepared.epoch == "other_database", "the start after a restore begins an epoch", prepared.epoch)
-    city.told, city.saved = city.saved, None
+    city.told, city.saved = saved, None
     city.life += 1
     city.told.epochs += 1
     city.told.acts.append(Act("epoch.begun", "", None))
@@ -79,16 +94,14 @@ async def silent_restore(city: City, chance: Random) -> bool:
     holds("I12", former != city.epoch, "a restored database is in another epoch")
     await _people_return(city)
     _excuse_what_went(city)
-    return True
 
 
 async def _people_return(city: City) -> None:
-    """Whoever came after the backup is taken on again, with the grids of then."""
+    """Whoever came after the backup is taken on again."""
     known = {row["id"] for row in await city.rows("SELECT id FROM users")}
     gone = [person for person in city.people.values() if person.id not in known]
-    await city.take_on(gone)
     for person in gone:
-        city.employ(person)
+        await city.take_on(person, [])
 
 
 def _excuse_what_went(city: City) -> None:
@@ -156,7 +169,7 @@ async def poison_set(city: City, chance: Random) -> bool:
     return True
 
 
-@rule(1.2)
+@rule(2.2)
 async def send_photos(city: City, chance: Random) -> bool:
     """The bytes of photos go to the store, and are looked at."""
     able = [one for one in senders(city) if one.device.photos_to_send() and not city.is_revoked(one)]

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-Place = tuple[str, str | None]
-"""A role and the code of its grid."""
+from tests.machine.ground import Land
+
+Place = tuple[str, UUID | None]
+"""A role and its grid."""
 SetKey = tuple[UUID, int, str]
 """A change set: device, number, hash."""
 
@@ -53,7 +55,11 @@ class Act(NamedTuple):
 
 @dataclass
 class Told:
-    """What the present life of the database was told; a restore takes it back to what it was at the backup."""
+    """What the present life of the database was told; a restore takes it back to what it was at the backup.
+
+    `links`: by loser the item that it was made one with; `linked`: those that were undone too.
+    `rebased`: the item and version of every outcome of that name.
+    """
 
     posts: dict[UUID, set[Place]] = field(default_factory=dict)
     left: set[UUID] = field(default_factory=set)
@@ -61,6 +67,27 @@ class Told:
     acts: list[Act] = field(default_factory=list)
     receipts: dict[SetKey, bytes] = field(default_factory=dict)
     epochs: int = 1
+    land: Land = field(default_factory=Land.of_the_beginning)
+    links: dict[UUID, UUID] = field(default_factory=dict)
+    linked: dict[UUID, set[UUID]] = field(default_factory=dict)
+    rebased: set[tuple[UUID, int]] = field(default_factory=set)
+
+    def ever_stood_for(self, item: UUID) -> set[UUID]:
+        """The items that stood for this one at any time."""
+        found: set[UUID] = set()
+        ahead = [item]
+        while ahead:
+            more = self.linked.get(ahead.pop(), set()) - found
+            found |= more
+            ahead += more
+        return found
+
+    def way_of(self, item: UUID) -> list[UUID]:
+        """This item, and those that it was made one with, in their order."""
+        way = [item]
+        while way[-1] in self.links:
+            way.append(self.links[way[-1]])
+        return way
 
     def copy(self) -> Told:
         """As it is now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from copy import copy
 from datetime import UTC, datetime
 from random import Random
@@ -18,8 +19,6 @@ from tests import builders
 from tests.builders import (
     ADMINISTRATOR,
     CHIEF,
-    COUNTY,
-    GRIDS,
     MATE,
     NEIGHBOUR,
     RIDER,
@@ -31,6 +30,7 @@ from tests.builders import (
     grid_id,
 )
 from tests.machine.books import Act, Counts, Told, Written
+from tests.machine.ground import Land, Plot
 from tests.machine.handset import Handset
 from tests.machine.house import House
 from tests.machine.marks import Marks
@@ -65,6 +65,7 @@ class City:
         self.audit_seen: tuple[int, str] = (0, "")
         self.families: dict[int, int] = {}
         self.forks: dict[UUID, int] = {}
+        self.serial = 10
         self._hired = 100
         self._numbers = 0
 
@@ -75,7 +76,7 @@ class City:
         await builders.build_city(house.services)
         await city.note_epoch()
         for person in FIELD:
-            city.employ(person)
+            city.employ(person, [] if person.division else [grid_id(code) for code in person.grids])
             await city.give_phone(person)
         return city
 
@@ -92,25 +93,47 @@ class City:
         """Which epoch it is, by the database itself."""
         self.epoch = await self.house.truth.fetchval("SELECT id FROM epoch ORDER BY seq DESC LIMIT 1")
 
+    @property
+    def land(self) -> Land:
+        """The registry, as the city was told of it."""
+        return self.told.land
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether the server has yet to look at the registry, which it does every two seconds."""
+        return self.services.registry.version != self.land.version
+
+    def deafen(self) -> None:
+        """The server does not look at the registry until it is told to."""
+        self.services.registry_holder._checked_at = float("inf")
+
+    async def listen(self) -> None:
+        """The server looks at the registry."""
+        self.services.registry_holder._checked_at = float("-inf")
+        await self.services.registry_holder.refresh()
+
     # People ----------------------------------------------------------------------------------------------------
 
-    def employ(self, person: Person) -> None:
+    def employ(self, person: Person, grids: Sequence[UUID]) -> None:
         """Note somebody who is in office."""
         self.people[person.id] = person
-        self.told.posts[person.id] = {(person.role, code) for code in person.grids} or {(person.role, None)}
+        self.told.posts[person.id] = {(person.role, one) for one in grids} or {(person.role, None)}
 
-    async def hire(self, like: Person) -> Person:
+    async def hire(self, like: Person, grids: Sequence[UUID]) -> Person:
         """Somebody new in the place of another."""
         self._hired += 1
-        person = Person(like.role, f"13900000{self._hired}", like.grids, like.division)
-        await self.take_on([person])
-        self.employ(person)
+        person = Person(like.role, f"13900000{self._hired}", division=like.division)
+        await self.take_on(person, grids)
         return person
 
-    async def take_on(self, persons: list[Person]) -> None:
-        """Write people into the database."""
-        services = self.services
-        await services.database.write(lambda tx: builders.add_people(tx, services, persons))
+    async def take_on(self, person: Person, grids: Sequence[UUID]) -> None:
+        """Write somebody into the database, with a current grid where his is there no more."""
+        current = [one.id for one in self.land.at(grids)]
+        if person.division is None and not current:
+            current = [self.chance.choice(self.land.in_order).id]
+        services, posts = self.services, {person.id: current}
+        await services.database.write(lambda tx: builders.add_people(tx, services, [person], posts))
+        self.employ(person, current)
 
     async def caller(self, person: Person) -> Caller:
         """Somebody at an office."""
@@ -129,20 +152,24 @@ class City:
         if phone.device_id in self.told.revoked or phone.person.id in self.told.left:
             return set()
         keys = {f"own/{phone.person.id}"}
-        for role, code in self.told.posts.get(phone.person.id, ()):
-            if role in ("grid_worker", "grid_chief") and code:
-                keys.add(f"grid/{grid_id(code)}")
-            if role == "grid_chief" and code:
-                keys.add(f"restricted/{grid_id(code)}")
+        for role, grid in self.told.posts.get(phone.person.id, ()):
+            if role in ("grid_worker", "grid_chief") and grid:
+                keys.add(f"grid/{grid}")
+            if role == "grid_chief" and grid:
+                keys.add(f"restricted/{grid}")
         return keys
 
     def is_revoked(self, phone: Handset) -> bool:
         """Whether the server takes nothing of this phone as it stands."""
         return phone.device_id in self.told.revoked
 
-    def grids_of(self, phone: Handset) -> list[str]:
-        """The codes of the grids that its holder works in."""
-        return sorted({code for _, code in self.told.posts.get(phone.person.id, ()) if code})
+    def grids_of(self, person: Person) -> list[UUID]:
+        """The grids that somebody works in."""
+        return sorted({grid for _, grid in self.told.posts.get(person.id, ()) if grid})
+
+    def plots_of(self, person: Person) -> list[Plot]:
+        """The current grids that somebody works in, and all of them for whoever works everywhere."""
+        return self.land.in_order if person.division else self.land.at(self.grids_of(person))
 
     # Phones ----------------------------------------------------------------------------------------------------
 
@@ -161,9 +188,10 @@ class City:
         ticket = write_ticket(
             services.keyring, Ticket(device_id, person.id, enrolled_at), f"installation-{self._numbers}"
         )
-        device = Device.enrolled(device_id, person.id, services.catalogue.version, 1, ticket=ticket)
+        device = Device.enrolled(device_id, person.id, services.catalogue.version, self.land.version, ticket=ticket)
         form = self.chance.choice(("json", "json", "msgpack"))
         phone = Handset(self._numbers, person, device, device_id, pair.access, form)
+        phone.plots, phone.map_epoch = self.plots_of(person), self.epoch
         self.phones.append(phone)
         return phone
 
@@ -176,6 +204,7 @@ class City:
         twin.family = phone.family
         self.families[twin.number] = twin.family
         twin.outdated, twin.tampered = phone.outdated, phone.tampered
+        twin.plots, twin.map_epoch = list(phone.plots), phone.map_epoch
         twin.pending = [copy(written) for written in phone.pending]
         self.phones.append(twin)
         return twin
@@ -217,4 +246,4 @@ class City:
         return datetime.now(UTC)
 
 
-__all__ = ["COUNTY", "FIELD", "GRIDS", "City"]
+__all__ = ["FIELD", "City"]

@@ -20,7 +20,6 @@ from tests.builders import (
     CHIEF,
     DISPATCHER,
     FIREMAN,
-    GRIDS,
     STREET_CADRE,
     WEST_CHIEF,
     Person,
@@ -56,15 +55,15 @@ async def gain_grid(city: City, chance: Random) -> bool:
         return False
     person = chance.choice(able)
     posts = city.told.posts[person.id]
-    free = [code for code in GRIDS if (person.role, code) not in posts]
+    free = [plot for plot in city.land.in_order if (person.role, plot.id) not in posts]
     if not free:
         return False
-    code, wish = chance.choice(free), None
-    wish = PostWish(role=person.role, grid=code)
+    plot = chance.choice(free)
+    wish = PostWish(role=person.role, grid=plot.code)
     await assign(city.services, await city.administrator(), str(person.id), wish, _REASON)
-    posts.add((person.role, code))
+    posts.add((person.role, plot.id))
     city.acted("user.assigned", person.id, None)
-    tell(city, f"{person.phone} {code}")
+    tell(city, f"{person.phone} {plot.code}")
     return True
 
 
@@ -76,26 +75,29 @@ async def lose_grid(city: City, chance: Random) -> bool:
         return False
     person = chance.choice(able)
     rows = await city.rows(
-        "SELECT a.id, l.code FROM assignment a JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL "
+        "SELECT a.id, a.grid_id FROM assignment a JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL "
         "WHERE a.user_id = $1 AND (a.valid_to IS NULL OR a.valid_to > now()) ORDER BY l.code",
         person.id,
     )
+    if not rows:
+        return False
     row = chance.choice(rows)
-    await _while_writing(city, person, row["code"])
+    await _while_writing(city, person, row["grid_id"])
     await unassign(city.services, await city.administrator(), str(person.id), row["id"], _REASON)
-    city.told.posts[person.id].remove((person.role, row["code"]))
+    city.told.posts[person.id].remove((person.role, row["grid_id"]))
     city.acted("user.unassigned", person.id, None)
-    tell(city, f"{person.phone} {row['code']}")
+    tell(city, f"{person.phone} {city.land.plots[row['grid_id']].code}")
     for phone in [one for one in senders(city) if one.person.id == person.id and not one.outdated]:
         if hear(city, phone, await send(city, phone)).wiped:
             city.phones.remove(phone)
     return True
 
 
-async def _while_writing(city: City, person: Person, code: str) -> None:
+async def _while_writing(city: City, person: Person, grid: UUID) -> None:
     """An edit that is in the draft when its item goes out of sight."""
     for phone in [one for one in writers(city) if one.person.id == person.id]:
-        there = [one for one in phone.device.items() if one.code == code and one.type == "0102"]
+        inside = {item for item, body in phone.state.items.items() if body.grid == grid}
+        there = [one for one in phone.device.items() if one.id in inside and one.type == "0102"]
         if there:
             edit(city, phone, there[-1], "owner_name")
 
@@ -106,18 +108,19 @@ def _in_office(city: City) -> list[Person]:
     return [one for one in known if one.role in ("grid_worker", "grid_chief")]
 
 
-@rule(0.5)
+@rule(0.9)
 async def worker_leaves(city: City, chance: Random) -> bool:
     """Somebody leaves, with what he has not sent; somebody else comes."""
     able = [one for one in _in_office(city) if one.role == "grid_worker"]
     if not able:
         return False
     person = chance.choice(able)
+    grids = city.grids_of(person)
     await leave(city.services, await city.administrator(), str(person.id), _REASON)
     city.told.left.add(person.id)
     city.told.posts[person.id] = set()
     city.acted("user.left", person.id, None)
-    await city.give_phone(await city.hire(person))
+    await city.give_phone(await city.hire(person, grids))
     tell(city, person.phone)
     return True
 
@@ -125,7 +128,7 @@ async def worker_leaves(city: City, chance: Random) -> bool:
 # Phones ----------------------------------------------------------------------------------------------------
 
 
-@rule(0.5)
+@rule(0.7)
 async def revoke(city: City, chance: Random) -> bool:
     """A phone is lost; whoever found it goes on sending."""
     able = [one for one in await _known(city) if one.device_id not in city.told.revoked]
@@ -179,15 +182,15 @@ async def resolve(city: City, chance: Random) -> bool:
     if not rows:
         return False
     row = chance.choice(rows)
-    choice = _choice(row, chance)
-    done = await _settle(city, row["id"], choice)
+    choice = _choice(city, row, chance)
+    done = await settle(city, row["id"], choice)
     tell(city, f"{row['kind']} {choice.take} {done}")
     return done
 
 
-def _choice(row: Any, chance: Random) -> Choice:
-    if row["kind"] == "code" and chance.random() < 0.7:
-        return Choice("grid", grid=chance.choice(GRIDS))
+def _choice(city: City, row: Any, chance: Random) -> Choice:
+    if row["kind"] in ("code", "territory") and chance.random() < 0.8:
+        return Choice("grid", grid=chance.choice(city.land.in_order).code)
     if row["kind"] == "update_update" and chance.random() < 0.5:
         return Choice("merge", sides={name: chance.choice(("server", "incoming")) for name in row["fields"]})
     return Choice(chance.choice(("server", "incoming")))
@@ -197,18 +200,18 @@ def _choice(row: Any, chance: Random) -> Choice:
 async def undo(city: City, chance: Random) -> bool:
     """Take a settlement back."""
     rows = await city.rows(
-        "SELECT id FROM conflict WHERE state = 'resolved' AND resolved_by IS NOT NULL "
+        "SELECT id FROM conflict WHERE state = 'resolved' AND resolved_by IS NOT NULL AND take <> 'link' "
         "ORDER BY resolved_at DESC, set_no, set_index, id LIMIT 10"
     )
     if not rows:
         return False
     conflict = chance.choice(rows)["id"]
-    done = await _settle(city, conflict, None)
+    done = await settle(city, conflict, None)
     tell(city, f"{conflict} {done}")
     return done
 
 
-async def _settle(city: City, conflict: UUID, choice: Choice | None) -> bool:
+async def settle(city: City, conflict: UUID, choice: Choice | None) -> bool:
     """By the street, or by the county where it is not the street's."""
     for person in _SETTLERS:
         order = Order(actor=await city.caller(person), ids=(conflict, conflict), reason=_REASON, now=datetime.now(UTC))
@@ -229,12 +232,12 @@ async def _settle(city: City, conflict: UUID, choice: Choice | None) -> bool:
 # Reviews and cases -----------------------------------------------------------------------------------------
 
 
-@rule(3)
+@rule(4)
 async def approve(city: City, chance: Random) -> bool:
     return await _review(city, chance, {"decision": "approve"})
 
 
-@rule(3)
+@rule(4.5)
 async def send_back(city: City, chance: Random) -> bool:
     return await _review(city, chance, {"decision": "return", "reason": "facts_unclear", "note": city.marks.text()})
 

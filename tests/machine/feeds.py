@@ -121,7 +121,8 @@ def _differing(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
     """What differs between two bodies."""
     if ours is None or theirs is None:
         return {} if ours is theirs else {"body": (ours, theirs)}
-    both = {name: (getattr(ours, name), getattr(theirs, name)) for name in ours.__struct_fields__}
+    # A grid's new code comes with the map: that it bears another one is no change of its items.
+    both = {name: (getattr(ours, name), getattr(theirs, name)) for name in ours.__struct_fields__ if name != "code"}
     return {name: (one, other) for name, (one, other) in both.items() if one != other}
 
 

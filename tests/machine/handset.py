@@ -13,8 +13,9 @@ from uuid import UUID
 from schemas.wire import Capture, Clock, Fix
 from sync.device import Device
 from sync.framing import Form
-from tests.builders import GRIDS, Person, point
+from tests.builders import Person
 from tests.machine.books import Written
+from tests.machine.ground import Plot
 
 _BOOTED = monotonic() - 600
 MEDIA = {"json": "application/x-ndjson", "msgpack": "application/msgpack"}
@@ -25,9 +26,9 @@ def clock() -> Clock:
     return Clock(datetime.now(UTC), int((monotonic() - _BOOTED) * 1000), "boot")
 
 
-def capture(grid: str | None) -> Capture:
-    """Now, in the middle of a grid, or with no idea where."""
-    now, here = clock(), point(grid) if grid else None
+def capture(here: dict[str, Any] | None) -> Capture:
+    """Now, at this point, or with no idea where."""
+    now = clock()
     fix = Fix(here["lon"], here["lat"], "wgs84", 5.0) if here else None
     return Capture(now.wall, now.mono, now.boot, fix)
 
@@ -37,7 +38,8 @@ class Handset:
 
     `air`: answers that have not arrived, each with its request's serial. `pending`: what was written and has no receipt
     here, in order. `refused`: the set by which it proves to be a copy. `sent`: up to which number sets went out.
-    `family`: the phone that it is a copy of, or its own number.
+    `family`: the phone that it is a copy of, or its own number. `plots`: the grids that its map shows, which is that of
+    the registry version of the device, in the epoch `map_epoch`.
     """
 
     def __init__(self, number: int, person: Person, device: Device, device_id: UUID, access: str, form: Form) -> None:
@@ -57,16 +59,17 @@ class Handset:
         self.air: list[tuple[int, bytes]] = []
         self.pending: list[Written] = []
         self.refused: tuple[int, str] | None = None
+        self.plots: list[Plot] = []
+        self.map_epoch = ""
 
     @property
     def headers(self) -> dict[str, str]:
         """Those of its exchanges."""
         return {"Authorization": f"Bearer {self.access}", "Content-Type": MEDIA[self.form]}
 
-    @property
-    def home(self) -> str:
-        """A grid to stand in."""
-        return self.person.grids[0] if self.person.grids else GRIDS[0]
+    def here(self, chance: Random) -> Capture:
+        """Now, somewhere in a grid of its map; without a map with no idea where."""
+        return capture(chance.choice(self.plots).place(chance) if self.plots else None)
 
     @property
     def state(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -39,6 +40,17 @@ async def post(city: City, phone: Handset, body: bytes) -> httpx.Response:
                 await come_back(city, phone)
         response = await city.house.client.post("/v1/exchange", content=body, headers=phone.headers)
     return response
+
+
+async def ask(city: City, phone: Handset, path: str, **params: Any) -> httpx.Response:
+    """Something else that a phone reads."""
+    for attempt in range(2):
+        headers = {"Authorization": phone.headers["Authorization"]}
+        response = await city.house.client.get(path, params=params, headers=headers)
+        if response.status_code != 401 or attempt:
+            return response
+        await come_back(city, phone)
+    raise AssertionError
 
 
 async def come_back(city: City, phone: Handset) -> None:
@@ -150,6 +162,7 @@ def _look_at_receipt(city: City, phone: Handset, receipt: Receipt) -> None:
     city.counts.statuses[receipt.status] += 1
     outcomes = [outcome.outcome for outcome in receipt.outcomes]
     city.counts.outcomes.update(outcomes)
+    _note_outcomes(city, receipt)
     refused = [one for one in receipt.outcomes if one.outcome in ("rejected", "quarantined")]
     for one in [*refused, *([receipt] if receipt.status != "decided" else [])]:
         holds("I9", one.code and one.zh and one.en, "a refusal has a reason that a person understands", said)
@@ -160,6 +173,16 @@ def _look_at_receipt(city: City, phone: Handset, receipt: Receipt) -> None:
     if (phone.device_id, receipt.no) in city.joint_sets and receipt.status == "decided":
         for alone in ("rejected", "parked"):
             holds("I2", alone not in outcomes or set(outcomes) == {alone}, "a set is taken all or nothing", said)
+
+
+def _note_outcomes(city: City, receipt: Receipt) -> None:
+    """What was rebased is looked up at rest; a link is told as it was made, and of nothing that was not linked."""
+    for one in receipt.outcomes:
+        if one.outcome == "rebased" and one.version is not None:
+            city.told.rebased.add((UUID(one.item), one.version))
+        if one.linked is not None:
+            winners = city.told.ever_stood_for(UUID(one.item))
+            holds("I5", one.linked in winners, "what a change is linked with was made one with its item", one, winners)
 
 
 def what_is_unsent_is_in_sight(phone: Handset) -> None:

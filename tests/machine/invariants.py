@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.machine import feeds, lives, values
+from tests.machine import feeds, lives, places, values
 from tests.machine.city import City
 from tests.machine.opened import open_all
+from tests.machine.remapping import the_registry_is_what_was_planned
 
 
 async def check(city: City) -> None:
@@ -17,7 +18,10 @@ async def check(city: City) -> None:
     await feeds.phones_hold_what_a_fresh_pull_gives(city)
     await lives.receipts_are_there(city)
     await lives.sets_have_one_effect_in_order(city)
-    await lives.every_item_has_a_place(city)
+    await lives.conflicts_are_there(city)
+    await the_registry_is_what_was_planned(city)
+    await places.every_item_has_a_place(city)
+    await places.every_recode_is_told(city)
     await lives.acts_are_audited(city)
     await lives.epochs_are_told(city)
     opened = await open_all(city)

@@ -1,4 +1,4 @@
-"""I1, I2, I7, I10, I12 and I13 at rest: receipts, sets and acts as the present life of the database knows them."""
+"""I1, I2, I5, I10, I12 and I13 at rest: receipts, sets and acts as the present life of the database knows them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections import Counter
 from hashlib import md5
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
+from msgspec.json import decode
+
+from schemas.wire import Receipt
 from tests.machine.books import holds
 from tests.machine.city import City
 
@@ -50,14 +54,18 @@ async def sets_have_one_effect_in_order(city: City) -> None:
             holds("I10", ordered, "a device's changes are taken in its order", one["item_id"], one["device_id"])
 
 
-async def every_item_has_a_place(city: City) -> None:
-    """One current grid, or an open conflict about the item itself."""
-    rows = await city.rows(
-        "SELECT i.id FROM item i LEFT JOIN grid g ON g.id = i.grid_id WHERE NOT i.deleted "
-        "AND i.stream_class <> 'author' AND (g.id IS NULL OR g.to_version IS NOT NULL) AND NOT EXISTS ("
-        "SELECT FROM conflict c WHERE c.item_id = i.id AND c.state = 'open' AND (c.kind = 'code' OR c.op = 'create'))"
-    )
-    holds("I7", not rows, "an item is in one current grid or in a conflict about it", rows[:3])
+async def conflicts_are_there(city: City) -> None:
+    """Every conflict that a receipt names, about the item of the change or one that it was made one with."""
+    rows = await city.rows("SELECT id, item_id, linked_from FROM conflict")
+    known = {row["id"]: (row["item_id"], row["linked_from"]) for row in rows}
+    for said in city.told.receipts.values():
+        for one in decode(said, type=Receipt).outcomes:
+            if one.conflict is None or one.item is None:
+                continue
+            item = UUID(one.item)
+            about, named = known.get(one.conflict, (None, None))
+            linked = about in city.told.ever_stood_for(item) and named == item
+            holds("I5", about == item or linked, "a change that is parked waits in its conflict", one, about, named)
 
 
 async def acts_are_audited(city: City) -> None:

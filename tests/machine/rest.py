@@ -8,6 +8,7 @@ from tests.machine.city import City
 from tests.machine.handset import Handset
 from tests.machine.hearing import hear, sync
 from tests.machine.invariants import check
+from tests.machine.remapping import fetch, settle_ground
 from tests.machine.twins import leave_twin
 from tests.machine.writing import renew_app
 
@@ -19,6 +20,7 @@ async def come_to_rest(city: City) -> None:
     city.trail.append("rest")
     for phone in list(city.phones):
         _put_in_order(city, phone)
+    await settle_ground(city)
     for _ in range(_PASSES):
         before = await _heads(city)
         for phone in list(city.phones):
@@ -28,6 +30,9 @@ async def come_to_rest(city: City) -> None:
     else:
         left = [(one.number, one.device.unsent) for one in city.phones if not is_drained(city, one)]
         holds("I6", False, "the city comes to rest", left)
+    for phone in city.phones:
+        if city.scope(phone):
+            await fetch(city, phone)
     cause = await face_witness(city.services.database, city.services.objects, city.services.keyring)
     holds("I12", cause is None, "a database that only grew begins no epoch", cause)
     await check(city)

@@ -46,8 +46,8 @@ async def apply_rule(city: City, rule: Rule, chance: Random) -> bool:
 
 
 def writers(city: City) -> list[Handset]:
-    """Phones on which somebody may write."""
-    return [one for one in city.phones if not one.device.wiping and not one.outdated]
+    """Phones on which somebody may write: he has work, as far as the phone knows."""
+    return [one for one in city.phones if not one.device.wiping and not one.outdated and one.plots]
 
 
 def senders(city: City) -> list[Handset]:

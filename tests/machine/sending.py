@@ -142,7 +142,7 @@ async def several_at_once(city: City, chance: Random) -> bool:
     return True
 
 
-@rule(2)
+@rule(2.5)
 async def hang_up(city: City, chance: Random) -> bool:
     """The connection breaks in the middle of a request; nobody knows how far it came."""
     phone = pick_sender(city, chance)
@@ -157,7 +157,7 @@ async def hang_up(city: City, chance: Random) -> bool:
     return True
 
 
-@rule(1)
+@rule(1.8)
 async def database_hangs_up(city: City, chance: Random) -> bool:
     """The database ends all connections while a request is under way: an answer, or a refusal that a retry cures."""
     phone = pick_sender(city, chance)

@@ -12,11 +12,11 @@ from tests.machine.walk import Walk
 LONG = 10_000
 """From so many steps on everything must have happened `OFTEN` times."""
 OFTEN = 20
-OUTCOMES = tuple(one for one in get_args(Outcome) if one != "rebased")
+OUTCOMES = get_args(Outcome)
 STATUSES = ("decided", "rejected", "quarantined", "void", "forked")
 KINDS = (
-    *("update_update", "update_delete", "delete_update", "referenced", "duplicate", "code", "late_transition"),
-    "group",
+    *("update_update", "update_delete", "delete_update", "referenced", "duplicate", "code", "territory"),
+    *("late_transition", "group"),
 )
 
 

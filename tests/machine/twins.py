@@ -12,7 +12,7 @@ from tests.machine.city import City
 from tests.machine.handset import Handset
 from tests.machine.hearing import come_back, exchange, sync
 from tests.machine.rules import rule, tell, writers
-from tests.machine.writing import create
+from tests.machine.writing import create, home
 
 _MOST_A_DAY = 5
 
@@ -29,7 +29,7 @@ async def fork(city: City, chance: Random) -> bool:
     twin = city.copy_phone(phone)
     first, second = chance.choice(((phone, twin), (twin, phone)))
     for one in (first, second):
-        create(city, one, "0102", one.home)
+        create(city, one, "0102", home(one, chance))
         one.seal(chance)
     await sync(city, first)
     await exchange(city, second)

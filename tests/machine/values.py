@@ -19,11 +19,13 @@ def heads_follow_from_history(opened: Opened) -> None:
 
 
 def nothing_written_is_lost(city: City, opened: Opened) -> None:
-    """Current, superseded by a revision, in a conflict, or in the quarantine."""
+    """Current, superseded by a revision, in a conflict, or in the quarantine; of what was made one with another item,
+    by the protocol's rule, with that one.
+    """
     pending = {id(one) for phone in city.phones for one in phone.pending}
     later = _later_in_conflict(city, opened)
     for place, written in enumerate(city.ledger):
-        if written.excused or id(written) in pending or _is_found(written, opened):
+        if written.excused or id(written) in pending or _is_found(city, written, opened):
             continue
         # Of one hand's edits of one field the newest stands in the conflict; those before it were its own to replace.
         replaced = str(written.token) in opened.all_raw and later.get(_hand(city, written), -1) > place
@@ -42,7 +44,7 @@ def _seen_of(city: City, opened: Opened, written: Written) -> list[str]:
     return [*sets, *(one for one in told if f'"no":{written.no},' in one), *about, *written_there]
 
 
-def _is_found(written: Written, opened: Opened) -> bool:
+def _is_found(city: City, written: Written, opened: Opened) -> bool:
     item = written.item
     if written.op == "delete":
         return item in opened.deleted or str(item) in opened.kept
@@ -50,21 +52,26 @@ def _is_found(written: Written, opened: Opened) -> bool:
     if written.op == "transition" and token in opened.all_raw:
         # A step that was taken already is taken once; what its second author noted stands in his set.
         return True
-    there = token in opened.history.get(item, "") or token in opened.conflicts.get(item, "")
+    way = city.told.way_of(item)
+    there = any(token in opened.history.get(one, "") or token in opened.conflicts.get(one, "") for one in way)
     return there or token in opened.kept or token in opened.salvaged
 
 
 def _later_in_conflict(city: City, opened: Opened) -> dict[tuple[int, UUID, str], int]:
     last: dict[tuple[int, UUID, str], int] = {}
     for place, written in enumerate(city.ledger):
-        if written.token and written.token in opened.conflicts.get(written.item, ""):
+        if written.token and _waits(city, written.item, written.token, opened):
             last[_hand(city, written)] = place
     return last
 
 
 def _hand(city: City, written: Written) -> tuple[int, UUID, str]:
-    """Who wrote which field: copies of a phone may each be the device that it was."""
-    return city.families.get(written.phone, written.phone), written.item, written.name
+    """Who wrote which field: copies of a phone may each be the device that it was, and two items one."""
+    return city.families.get(written.phone, written.phone), city.told.way_of(written.item)[-1], written.name
+
+
+def _waits(city: City, item: UUID, token: str, opened: Opened) -> bool:
+    return any(token in opened.conflicts.get(one, "") for one in city.told.way_of(item))
 
 
 async def what_phones_held_is_there(city: City, opened: Opened) -> None:

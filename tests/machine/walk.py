@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
 
-from tests.machine import befalling, desks, sending, twins, writing
+from tests.machine import befalling, desks, linking, remapping, sending, twins, writing
 from tests.machine.books import Counts
 from tests.machine.city import City
 from tests.machine.house import House
@@ -19,7 +19,7 @@ EPISODE = 500
 """Steps of one episode; a check at rest comes every `REST` of them, and at the end."""
 REST = 125
 
-__all__ = ["RULES", "Walk", "befalling", "desks", "sending", "twins", "walk", "writing"]
+__all__ = ["RULES", "Walk", "befalling", "desks", "linking", "remapping", "sending", "twins", "walk", "writing"]
 
 
 @dataclass

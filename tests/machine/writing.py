@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from sync.device import VisibleItem
-from tests.builders import GRIDS, form, photo, point
+from tests.builders import TYPES, form, photo
 from tests.machine.city import City
+from tests.machine.ground import Plot
 from tests.machine.handset import Handset, capture
 from tests.machine.rules import rule, tell, writers
 from tests.old_catalogues import GONE, OLDER, OLDEST
@@ -35,13 +36,23 @@ def pick_item(phone: Handset, chance: Random, *types: str) -> VisibleItem | None
     return chance.choice(seen[:_HOT] if chance.random() < 0.6 else seen)
 
 
-def create(city: City, phone: Handset, type_code: str, grid: str, **fields: Any) -> UUID:
+def create(city: City, phone: Handset, type_code: str, plot: Plot, **fields: Any) -> UUID:
     """A new item in the draft; its marked values are entered into the ledger."""
-    item, planted = city.new_id(), planted_fields(city, type_code)
-    whole = form(type_code, grid) | planted | fields
-    phone.device.create_item(item, type_code, capture(grid), whole, grid)
+    item, planted, place = city.new_id(), planted_fields(city, type_code), plot.place(city.chance)
+    located = {"location": place} if "point" in _sources(type_code) else {}
+    whole = form(type_code) | located | planted | fields
+    phone.device.create_item(item, type_code, capture(place), whole, plot.code)
     city.write(phone, "create", item, {name: value for name, value in planted.items() if whole[name] == value})
     return item
+
+
+def _sources(type_code: str) -> list[str]:
+    return [one.source for one in TYPES[type_code].territory_from]
+
+
+def home(phone: Handset, chance: Random) -> Plot:
+    """A grid to work in, by the phone's map."""
+    return chance.choice(phone.plots)
 
 
 def planted_fields(city: City, type_code: str) -> dict[str, str]:
@@ -61,7 +72,7 @@ def edit(city: City, phone: Handset, item: VisibleItem, name: str) -> None:
     marks = city.marks
     make = marks.phone if name in ("owner_phone", "phone") else marks.open_text if item.type == "0105" else marks.text
     value = make()
-    phone.device.edit_item(item.id, capture(phone.home), {name: value})
+    phone.device.edit_item(item.id, phone.here(city.chance), {name: value})
     city.write(phone, "update", item.id, {name: value})
 
 
@@ -77,7 +88,7 @@ async def create_item(city: City, chance: Random) -> bool:
     if phone is None or len(phone.state.items) > _MOST_SEEN:
         return False
     houses = [one.id for one in phone.device.items() if one.type == "0102"]
-    grid = chance.choice(city.grids_of(phone) or [phone.home])
+    grid = home(phone, chance)
     kind = chance.choice(("0102", "0102", "0401", "0401", "0101", "0101"))
     if kind == "0101" and houses:
         create(city, phone, kind, grid, dwelling=str(chance.choice(houses)))
@@ -94,7 +105,7 @@ async def create_outside(city: City, chance: Random) -> bool:
     phone = pick_writer(city, chance)
     if phone is None or len(phone.state.items) > _MOST_SEEN:
         return False
-    create(city, phone, "0102", chance.choice(GRIDS))
+    create(city, phone, "0102", chance.choice(city.land.in_order))
     maybe_seal(phone, chance)
     return True
 
@@ -129,14 +140,14 @@ async def delete_item(city: City, chance: Random) -> bool:
     item = pick_item(phone, chance, "0101", "0102") if phone else None
     if phone is None or item is None:
         return False
-    phone.device.delete_item(item.id, capture(phone.home))
+    phone.device.delete_item(item.id, phone.here(chance))
     city.write(phone, "delete", item.id, {"": None})
     maybe_seal(phone, chance)
     tell(city, f"{item.id} on {phone.number}")
     return True
 
 
-@rule(2)
+@rule(3.5)
 async def twin(city: City, chance: Random) -> bool:
     """A house that stands already, registered once more."""
     phone = pick_writer(city, chance)
@@ -144,7 +155,7 @@ async def twin(city: City, chance: Random) -> bool:
     if phone is None or house is None or len(phone.state.items) > _MOST_SEEN:
         return False
     same = {name: house.fields[name] for name in ("address", "unit_no") if name in house.fields}
-    create(city, phone, "0102", phone.home, **same)
+    create(city, phone, "0102", home(phone, chance), **same)
     maybe_seal(phone, chance)
     return True
 
@@ -160,21 +171,41 @@ async def stray(city: City, chance: Random) -> bool:
     return True
 
 
-def _create_stray(city: City, phone: Handset) -> None:
+def _create_stray(city: City, phone: Handset, code: str = _NO_SUCH_GRID) -> None:
     item, planted = city.new_id(), planted_fields(city, "0102")
     fields = form("0102") | planted | {"location": _OUTSIDE}
-    phone.device.create_item(item, "0102", capture(None), fields, _NO_SUCH_GRID)
+    phone.device.create_item(item, "0102", capture(None), fields, code)
     city.write(phone, "create", item, dict(planted))
 
 
 @rule(2.5)
+async def old_code(city: City, chance: Random) -> bool:
+    """A house that only its code places, by an old list: its grid has ended, or bears another code since."""
+    phone = pick_writer(city, chance)
+    codes = _ended_codes(city, phone) if phone else []
+    if phone is None or not codes or len(phone.state.items) > _MOST_SEEN:
+        return False
+    code = chance.choice(codes)
+    _create_stray(city, phone, code)
+    maybe_seal(phone, chance)
+    tell(city, f"{code} on {phone.number}")
+    return True
+
+
+def _ended_codes(city: City, phone: Handset) -> list[str]:
+    """Those of the phone's own map, if there are any; else those that anybody may have on a list."""
+    ended = city.land.ended_codes
+    return [one.code for one in phone.plots if one.code in ended] or ended[-8:]
+
+
+@rule(3.5)
 async def refer_to_deleted(city: City, chance: Random) -> bool:
     """A resident of a house that somebody deleted, as far as the ledger knows; this phone may not know it yet."""
     phone = pick_writer(city, chance)
     houses = [one for one in _seen_deleted(city, phone) if one.type == "0102"] if phone else []
     if phone is None or not houses:
         return False
-    create(city, phone, "0101", phone.home, dwelling=str(chance.choice(houses).id))
+    create(city, phone, "0101", home(phone, chance), dwelling=str(chance.choice(houses).id))
     phone.seal(chance)
     return True
 
@@ -199,19 +230,19 @@ async def edit_deleted(city: City, chance: Random) -> bool:
     return True
 
 
-@rule(3)
+@rule(3.5)
 async def atomic_set(city: City, chance: Random) -> bool:
     """Several changes that go together, one of which is sometimes wrong, and sometimes one that must wait."""
     phone = pick_writer(city, chance)
     if phone is None or len(phone.state.items) > _MOST_SEEN:
         return False
     phone.seal(chance)
-    house = create(city, phone, "0102", phone.home)
-    create(city, phone, "0101", phone.home, dwelling=str(house))
-    if chance.random() < 0.2:
+    house = create(city, phone, "0102", home(phone, chance))
+    create(city, phone, "0101", home(phone, chance), dwelling=str(house))
+    if chance.random() < 0.3:
         _create_stray(city, phone)
     elif chance.random() < 0.5:
-        create(city, phone, "0102", phone.home, use="no such use")
+        create(city, phone, "0102", home(phone, chance), use="no such use")
     elif (item := pick_item(phone, chance, *_TEXT)) is not None and item.id != house:
         edit(city, phone, item, _TEXT[item.type])
     no = phone.seal(chance, atomic=True)
@@ -225,7 +256,7 @@ async def wrong_value(city: City, chance: Random) -> bool:
     phone = pick_writer(city, chance)
     if phone is None or len(phone.state.items) > _MOST_SEEN:
         return False
-    create(city, phone, "0102", phone.home, use="no such use")
+    create(city, phone, "0102", home(phone, chance), use="no such use")
     maybe_seal(phone, chance)
     return True
 
@@ -237,8 +268,8 @@ async def move_item(city: City, chance: Random) -> bool:
     item = pick_item(phone, chance, "0102", "0401") if phone else None
     if phone is None or item is None:
         return False
-    others = [code for code in (city.grids_of(phone) or GRIDS) if code != item.code] or list(GRIDS)
-    phone.device.edit_item(item.id, capture(phone.home), {"location": point(chance.choice(others))})
+    others = [one for one in phone.plots if one.code != item.code] or city.land.in_order
+    phone.device.edit_item(item.id, phone.here(chance), {"location": chance.choice(others).place(chance)})
     maybe_seal(phone, chance)
     return True
 
@@ -253,7 +284,7 @@ async def transition(city: City, chance: Random) -> bool:
     ripe = [one for one in cases if one.case and one.case.state == "handled"]
     item = chance.choice(ripe if ripe and chance.random() < 0.7 else cases)
     action, note = chance.choice(("verify", "redo", "redo")), city.marks.text()
-    phone.device.transition_item(item.id, capture(phone.home), action, "handled", note)
+    phone.device.transition_item(item.id, phone.here(chance), action, "handled", note)
     city.write(phone, "transition", item.id, {action: note})
     maybe_seal(phone, chance)
     tell(city, f"{action} {item.id} on {phone.number}")
@@ -266,7 +297,7 @@ async def take_photo(city: City, chance: Random) -> bool:
     phone = pick_writer(city, chance)
     if phone is None or len(phone.state.items) > _MOST_SEEN:
         return False
-    create(city, phone, "0105", phone.home, photos=[photo(chance.randrange(40))])
+    create(city, phone, "0105", home(phone, chance), photos=[photo(chance.randrange(40))])
     phone.seal(chance)
     return True
 
@@ -279,20 +310,17 @@ async def old_catalogue(city: City, chance: Random) -> bool:
         return False
     phone.seal(chance)
     item, keeper, version = city.new_id(), city.marks.text(), chance.choice((OLDER, OLDEST))
-    fields: dict[str, Any] = {
-        "title": city.marks.open_text(),
-        "kind": "tower",
-        "keeper": keeper,
-        "location": point(phone.home),
-    }
-    phone.device.adopt(version, 1)
+    plot = home(phone, chance)
+    fields: dict[str, Any] = {"title": city.marks.open_text(), "kind": "tower", "keeper": keeper}
+    phone.device.adopt(version, phone.state.registry)
     if version == OLDEST:
-        phone.device.create_item(item, "0105", capture(phone.home), fields, phone.home)
+        place = plot.place(chance)
+        phone.device.create_item(item, "0105", capture(place), fields | {"location": place}, plot.code)
         city.write(phone, "create", item, {"keeper": keeper})
     else:
-        create(city, phone, "0401", phone.home)
+        create(city, phone, "0401", plot)
     no = phone.seal(chance)
-    phone.device.adopt(city.services.catalogue.version, 1)
+    phone.device.adopt(city.services.catalogue.version, phone.state.registry)
     city.old_sets.add((phone.device_id, no or 0))
     return True
 
@@ -304,14 +332,14 @@ async def too_old_catalogue(city: City, chance: Random) -> bool:
     if phone is None or len(phone.state.items) > _MOST_SEEN:
         return False
     phone.seal(chance)
-    phone.device.adopt(chance.choice((GONE, "2099.1")), 1)
+    phone.device.adopt(chance.choice((GONE, "2099.1")), phone.state.registry)
     phone.outdated = True
-    create(city, phone, "0102", phone.home)
+    create(city, phone, "0102", home(phone, chance))
     phone.seal(chance)
     return True
 
 
-@rule(2)
+@rule(4)
 async def update_app(city: City, chance: Random) -> bool:
     """The app is updated."""
     old = [one for one in city.phones if one.outdated]
@@ -323,11 +351,11 @@ async def update_app(city: City, chance: Random) -> bool:
 
 def renew_app(city: City, phone: Handset) -> None:
     """The app of today."""
-    phone.device.adopt(city.services.catalogue.version, 1)
+    phone.device.adopt(city.services.catalogue.version, phone.state.registry)
     phone.outdated = False
 
 
-@rule(1.6)
+@rule(2.6)
 async def lose_bytes(city: City, chance: Random) -> bool:
     """The phone's store is damaged: a set that is not sent yet is gone."""
     phone = pick_writer(city, chance)
@@ -343,7 +371,7 @@ async def lose_bytes(city: City, chance: Random) -> bool:
     return True
 
 
-@rule(0.7)
+@rule(1.5)
 async def too_large(city: City, chance: Random) -> bool:
     """What no server would take: told to the worker, its number sent without it."""
     phone = pick_writer(city, chance)
@@ -351,7 +379,7 @@ async def too_large(city: City, chance: Random) -> bool:
         return False
     phone.seal(chance)
     before = len(phone.device.told())
-    create(city, phone, "0102", phone.home)
+    create(city, phone, "0102", home(phone, chance))
     no = phone.seal(chance, largest=300)
     excuse(city, phone, no or 0, "too large")
     return len(phone.device.told()) > before

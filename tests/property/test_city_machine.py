@@ -23,7 +23,7 @@ from tests.machine.rest import come_to_rest
 from tests.machine.rules import Rule, apply_rule
 from tests.machine.table import KINDS, OUTCOMES, STATUSES, is_enough
 from tests.machine.walk import RULES, Walk, walk
-from tests.machine.writing import create, edit
+from tests.machine.writing import create, edit, home
 
 pytestmark = pytest.mark.long
 
@@ -122,7 +122,7 @@ async def test_an_answer_from_before_a_restore_replaces_what_is_held(embedded: d
 
 async def _hear_late(city: City, chance: Random) -> None:
     reader, writer = city.phones[0], await city.give_phone(city.phones[0].person)
-    item = create(city, writer, "0102", writer.home)
+    item = create(city, writer, "0102", home(writer, chance))
     await _push(city, writer, chance)
     await befalling.backup(city, chance)
     for version in (2, 3):
