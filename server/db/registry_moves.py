@@ -166,9 +166,9 @@ async def devices_of_users(connection: Connection, user_ids: Sequence[UUID]) -> 
     return await connection.fetch(sql("devices_of_users"), list(user_ids))
 
 
-async def end_assignments(connection: Connection, grid_ids: Sequence[UUID]) -> None:
-    """Nobody works in these grids from now on."""
-    await connection.execute(sql("end_assignments_of_grids"), list(grid_ids))
+async def end_assignments(connection: Connection, grid_ids: Sequence[UUID]) -> list[Row]:
+    """Nobody works in these grids from now on; returns the assignments that ended: id, user_id, role, grid_id."""
+    return await connection.fetch(sql("end_assignments_of_grids"), list(grid_ids))
 
 
 async def count_open_conflicts(connection: Connection, grid_ids: Sequence[UUID]) -> int:

@@ -29,6 +29,7 @@ from server.usecases.registry_area import publishing_prefixes
 from server.usecases.registry_drafting import Draft, PlanFiles, plain_code, touched_grids
 from server.usecases.registry_moving import move_items
 from server.usecases.registry_planning import plan_changes
+from server.usecases.registry_posts import acts_of_begun
 from server.usecases.registry_reports import ApplyReport, Followed, PlanReport, differences
 from server.usecases.registry_workforce import load_workforce
 from server.usecases.sessions import Caller
@@ -113,6 +114,7 @@ async def _publish(tx: Transaction, order: ApplyOrder, draft: Draft, report: Pla
     await _hand_on_legacy_codes(connection, version, changed)
     workforce = await load_workforce(connection, changed, draft.teams(changed), touched, order.now)
     await people.insert_assignments(connection, [_assignment(post) for post in workforce.begun])
+    await audit.record_all(connection, list(acts_of_begun(order.actor, reason, version, changed, workforce)))
     total = await registry_moves.count_items(connection, touched)
     await registry_moves.begin_move(connection, version, to_builtins(report.items), total)
     await _record(tx, order, version, changed, len(workforce.begun))

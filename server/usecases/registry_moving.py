@@ -16,7 +16,7 @@ from uuid import UUID
 
 from msgspec import to_builtins
 
-from server.db import items, registry_moves
+from server.db import audit, items, registry_moves
 from server.db.database import Connection, Transaction
 from server.db.registry_moves import NOWHERE, MoveRow, Place
 from server.services import Services
@@ -24,6 +24,7 @@ from server.usecases.feeding import FeedWrite, write_feed
 from server.usecases.registry_following import Follower
 from server.usecases.registry_moved import MovedItems
 from server.usecases.registry_moves import Moving, load_moving, result_of
+from server.usecases.registry_posts import acts_of_ended
 from server.usecases.registry_reports import Counts, Followed
 from server.usecases.telling import Teller
 from sync.registry_changes.succession import ranks
@@ -128,7 +129,8 @@ class MoveJob:
     async def _finish(self, tx: Transaction, row: MoveRow) -> None:
         """Nobody works in the ended grids any more, now that there is nothing left in them."""
         if row.finished_at is None:
-            await registry_moves.end_assignments(tx.connection, self._moving.ended)
+            ended = await registry_moves.end_assignments(tx.connection, self._moving.ended)
+            await audit.record_all(tx.connection, list(acts_of_ended(self._moving, ended)))
         actual = await result_of(tx.connection, self._moving)
         await registry_moves.finish_move(tx.connection, self._moving.version, to_builtins(actual))
 

@@ -143,7 +143,8 @@ ORDER BY d.user_id, d.id;
 
 -- name: end_assignments_of_grids
 UPDATE assignment SET valid_to = greatest(now(), valid_from)
-WHERE grid_id = ANY($1::uuid[]) AND (valid_to IS NULL OR valid_to > now());
+WHERE grid_id = ANY($1::uuid[]) AND (valid_to IS NULL OR valid_to > now())
+RETURNING id, user_id, role, grid_id;
 
 -- name: count_open_conflicts
 SELECT count(*) FROM conflict c JOIN item i ON i.id = c.item_id
