@@ -232,9 +232,16 @@ class _Storing:
 
     async def _record(self, detail: dict[str, Any]) -> None:
         actor, after = self._order.actor, self._after
-        named = {"item": str(after.id), "version": after.version, "fields": sorted(self._revision.fields)}
+        named: dict[str, Any] = {
+            "item": str(after.id),
+            "version": after.version,
+            "fields": sorted(self._revision.fields),
+        }
         if self._order.run is not None:
             named["run"] = str(self._order.run)
+        if self._step is not None:
+            move = self._step.move
+            named["step"] = {"action": move.action, "from": move.before.state, "to": move.after.state}
         await audit.record(
             self._tx.connection,
             actor.user_id,

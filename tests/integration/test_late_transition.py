@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from json import loads
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -125,6 +126,13 @@ async def test_a_step_that_comes_too_late_waits_and_is_taken_from_the_present_st
     undone = await scene.undo(outcome.conflict, COMMUNITY_EAST)
     assert (undone.step, await case(scene, item)) == ("verified", "verified")
     assert (await last_step(scene, item))[0] == "undo"
+    acts = await scene.truth.fetch(
+        "SELECT actor_id, detail -> 'step' AS step FROM audit WHERE detail ? 'step' ORDER BY id"
+    )
+    assert [(act["actor_id"], loads(act["step"])) for act in acts] == [
+        (COMMUNITY_EAST.id, {"action": "redo", "from": "verified", "to": "signed"}),
+        (COMMUNITY_EAST.id, {"action": "undo", "from": "signed", "to": "verified"}),
+    ]
 
 
 async def test_a_case_that_went_on_is_not_taken_back(scene: KindsScene) -> None:
