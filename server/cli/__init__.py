@@ -24,6 +24,8 @@ COMMANDS = {
     "crosswalk": "server.cli.crosswalk",
     "user": "server.cli.user",
     "item": "server.cli.item",
+    "case": "server.cli.case",
+    "evidence": "server.cli.evidence",
     "key": "server.cli.key",
     "retention": "server.cli.retention",
     "bench": "server.cli.bench",

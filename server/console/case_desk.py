@@ -14,7 +14,7 @@ from schemas.offices import CaseSummary
 from server.console import clock
 from server.console.visit import Visit
 from server.db.cases import CaseFilter
-from server.usecases.cases import list_cases, own_offices
+from server.usecases.cases import list_cases, next_deadline, own_offices
 from server.usecases.workload import case_load
 from sync.case_table import OPEN, CaseStatus
 
@@ -158,12 +158,3 @@ def organisation_name(visit: Visit, case: CaseSummary) -> str:
     """Who holds the case."""
     held_by = case.organisation
     return visit.either(held_by.name_zh, held_by.name_en) if held_by else visit.say("cases.no_organisation")
-
-
-def next_deadline(case: CaseSummary) -> datetime | None:
-    """The deadline that runs now; None where none does."""
-    if case.state in ("reported", "accepted", "sent_back", "reopened"):
-        return case.accept_by or case.handle_by
-    if case.state == "dispatched":
-        return case.respond_by or case.handle_by
-    return case.handle_by if case.state == "signed" else None

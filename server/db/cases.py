@@ -59,11 +59,11 @@ async def offices_above(
 class CaseFilter(Struct, frozen=True, kw_only=True):
     """What a queue is narrowed to.
 
-    `division`: the prefix of grid codes. `offices`: rows of department and prefix; one of them holds the case or
-    assists. `overdue_at`: some deadline has passed unmet by then.
+    `ids`: the least and the greatest. `division`: the prefix of grid codes. `offices`: rows of department and prefix;
+    one of them holds the case or assists. `overdue_at`: some deadline has passed unmet by then.
     """
 
-    item_id: UUID | None = None
+    ids: tuple[UUID, UUID] | None = None
     state: str | None = None
     type: str | None = None
     division: str | None = None
@@ -98,7 +98,7 @@ def case_arguments(
     return (
         grant_rows(grants),
         office_areas,
-        narrowed.item_id,
+        *(narrowed.ids or (None, None)),
         narrowed.state,
         narrowed.type,
         narrowed.division,
@@ -113,7 +113,7 @@ def case_arguments(
 async def find_case(connection: Connection, item_id: UUID) -> Row:
     """One case as `list_cases` gives it; whoever calls has decided that it may be seen."""
     everything = sql("list_cases").replace("{near}", "true").replace("{reached}", "$1::jsonb IS NOT NULL")
-    narrowed = (item_id, None, None, None, None, None, [], None, None, None, 1)
+    narrowed = (item_id, item_id, None, None, None, None, None, [], None, None, None, 1)
     (row,) = await connection.fetch(everything, [], [], *narrowed)
     return row
 

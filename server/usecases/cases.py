@@ -109,11 +109,33 @@ async def case_detail(services: Services, caller: Caller, item_id: UUID) -> Case
         return await _detail(connection, services, caller, standing, datetime.now(UTC))
 
 
+async def find_case(services: Services, caller: Caller, ids: tuple[UUID, UUID]) -> UUID:
+    """The one case with an id in this range that the caller may see.
+
+    Raises Problem: not_found, or parameter_invalid for several.
+    """
+    async with services.database.read() as connection:
+        found = await _visible(connection, services, caller, ids)
+    if len(found) > 1:
+        raise Problem(
+            "parameter_invalid",
+            detail_zh="有多个案件以此开头,请多写几位编号。",
+            detail_en="Several cases begin so; write more digits of the id.",
+        )
+    return found[0]
+
+
 async def _check_visible(connection: Connection, services: Services, caller: Caller, item_id: UUID) -> None:
-    narrowed = CaseFilter(item_id=item_id)
+    await _visible(connection, services, caller, (item_id, item_id))
+
+
+async def _visible(connection: Connection, services: Services, caller: Caller, ids: tuple[UUID, UUID]) -> list[UUID]:
+    """One or two cases with ids in this range that the caller may see. Raises Problem `not_found` without any."""
     grants, areas = grants_of(services, caller), office_areas(caller)
-    if not await cases.list_cases(connection, grants, areas, narrowed, None, 1):
+    rows = await cases.list_cases(connection, grants, areas, CaseFilter(ids=ids), None, 2)
+    if not rows:
         raise Problem("not_found")
+    return [row["item_id"] for row in rows]
 
 
 async def _detail(
@@ -186,6 +208,15 @@ def _request(case: CaseState) -> RequestView | None:
     return RequestView(asked.action, asked.reason, asked.by, asked.at, asked.until) if asked else None
 
 
+def next_deadline(case: CaseSummary) -> datetime | None:
+    """The deadline that runs now; None where none does."""
+    if case.state in ("reported", "accepted", "sent_back", "reopened"):
+        return case.accept_by or case.handle_by
+    if case.state == "dispatched":
+        return case.respond_by or case.handle_by
+    return case.handle_by if case.state == "signed" else None
+
+
 async def organisations(services: Services, caller: Caller, department: str | None) -> list[OrganisationView]:
     """The offices in the caller's area and above it, which a desk there may choose from."""
     divisions = sorted({held.division for held in caller.assignments if held.division})
@@ -199,19 +230,47 @@ async def organisations(services: Services, caller: Caller, department: str | No
 # Acting ----------------------------------------------------------------------------------------------------
 
 
-async def act(services: Services, caller: Caller, item_id: UUID, action: CaseAction) -> CaseDetail:
-    """Carry out an action and show the case after it.
+class _DryRun(Exception):
+    """Takes a dry run back."""
 
-    Raises Problem: not_found where the case is not the caller's to see, else what `sync.cases.transition` refuses.
+    def __init__(self, detail: CaseDetail) -> None:
+        super().__init__()
+        self.detail = detail
+
+
+async def act(
+    services: Services,
+    caller: Caller,
+    item_id: UUID,
+    action: CaseAction,
+    *,
+    why: str | None = None,
+    dry_run: bool = False,
+) -> CaseDetail:
+    """Carry out an action and show the case after it. A dry run does it all and takes it back.
+
+    `why`: what the audit trail is told, where that is more than the action's own reason. Raises Problem: not_found
+    where the case is not the caller's to see, else what `sync.cases.transition` refuses.
     """
     now = datetime.now(UTC)
-    return await services.database.write(
-        partial(_act, services=services, caller=caller, item_id=item_id, action=action, now=now)
+    work = partial(
+        _act, services=services, caller=caller, item_id=item_id, action=action, now=now, why=why, dry_run=dry_run
     )
+    try:
+        return await services.database.write(work)
+    except _DryRun as tried:
+        return tried.detail
 
 
 async def _act(
-    tx: Transaction, services: Services, caller: Caller, item_id: UUID, action: CaseAction, now: datetime
+    tx: Transaction,
+    services: Services,
+    caller: Caller,
+    item_id: UUID,
+    action: CaseAction,
+    now: datetime,
+    why: str | None,
+    dry_run: bool,
 ) -> CaseDetail:
     await items.lock_items(tx.connection, [item_id])
     await _check_visible(tx.connection, services, caller, item_id)
@@ -220,8 +279,10 @@ async def _act(
     organisation = await _organisation(tx.connection, services, standing, action)
     move = carried_out(services, caller, standing, action, organisation, now)
     await store_moves(tx, services, [move], now)
-    await record_desk_acts(tx, caller, [move])
+    await record_desk_acts(tx, caller, [move], why)
     detail = await _detail(tx.connection, services, caller, move.after, now)
+    if dry_run:
+        raise _DryRun(detail)
     await touch_items(tx, [item_id])
     return detail
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from server.db import audit
 from server.db.audit import Act
 from server.db.database import Transaction
@@ -12,12 +14,15 @@ from server.usecases.sessions import Caller
 from server.usecases.standings import Moved
 
 
-async def record_desk_acts(tx: Transaction, caller: Caller, moves: Iterable[Moved]) -> None:
+async def record_desk_acts(tx: Transaction, caller: Caller, moves: Iterable[Moved], why: str | None = None) -> None:
     """A row for every step that the caller took; what the server did by itself thereupon follows from these.
 
-    What he wrote about it stays sealed with the step.
+    What he wrote about it stays sealed with the step. `why`: his words for the trail; the step's own reason, a code of
+    the catalogue, then stands beside them.
     """
     acts = [act for move in moves for act in _acts(caller, move)]
+    if why is not None:
+        acts = [replace(act, reason=why, detail={**act.detail, "code": act.reason}) for act in acts]
     if acts:
         await audit.record_all(tx.connection, acts)
 

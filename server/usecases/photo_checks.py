@@ -182,7 +182,7 @@ async def _compare(tx: Transaction, keyring: Keyring) -> None:
 
 
 def _flags(keyring: Keyring, link: Row) -> dict[str, Any]:
-    flags = compare_claim(link["taken_at"], _opened_place(keyring, link["place"]), _claim(keyring, link))
+    flags = compare_claim(link["taken_at"], opened_place(keyring, link["place"]), _claim(keyring, link))
     return {
         "item_id": link["item_id"],
         "sha256": link["sha256"],
@@ -207,5 +207,6 @@ def _sealed_place(keyring: Keyring, place: LonLat | None) -> bytes | None:
     return keyring.seal_for(_PLACE, msgspec.json.encode(place).decode()) if place else None
 
 
-def _opened_place(keyring: Keyring, sealed: bytes | None) -> LonLat | None:
+def opened_place(keyring: Keyring, sealed: bytes | None) -> LonLat | None:
+    """Where the camera says that a photo was taken, in WGS-84, as `_sealed_place` sealed it."""
     return msgspec.json.decode(keyring.unseal_for(_PLACE, sealed), type=LonLat) if sealed else None

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from server.cli import run
+from tests.builders import Person
 from tests.integration.town import COMMUNITY_EAST, Citizen
 
 
@@ -31,13 +32,14 @@ class Ran(NamedTuple):
 
 
 class Terminal:
-    """Runs `onegrid conflict …` against a test's server; `typed` is what a person types while it runs."""
+    """Runs a group of `onegrid …` against a test's server; `typed` is what a person types while it runs."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], group: str = "conflict") -> None:
+        self.group = group
         self.environ = os.environ | environ | {"COLUMNS": "80", "ONEGRID_LOG_LEVEL": "error"}
 
-    async def __call__(self, *arguments: str, by: Citizen = COMMUNITY_EAST, typed: str = "") -> Ran:
-        return await asyncio.to_thread(self._run, ["conflict", *arguments, "--as", by.phone], typed)
+    async def __call__(self, *arguments: str, by: Citizen | Person = COMMUNITY_EAST, typed: str = "") -> Ran:
+        return await asyncio.to_thread(self._run, [self.group, *arguments, "--as", by.phone], typed)
 
     def _run(self, arguments: list[str], typed: str) -> Ran:
         out, err = io.StringIO(), io.StringIO()

@@ -272,7 +272,7 @@ async def check_handling(services: Services, told: Told) -> None:
         staff = told.chronicles[0].staff
         someone = staff.acting(role, life.facts, life.standing.compiled.type)[0]
         asking = await caller(services, next(one for one in told.setting.city.people if one.id == someone.user_id))  # type: ignore[arg-type]
-        listed = await cases.list_cases(services, asking, CaseFilter(item_id=life.id, state=state), None, 10)
+        listed = await cases.list_cases(services, asking, CaseFilter(ids=(life.id, life.id), state=state), None, 10)
         assert [one.item for one in listed.cases] == [life.id], state
         given: dict[str, Any] = {"department": life.case.department} if action == "dispatch" else {}
         waiver = {"waiver": "无法拍照"} if action == "verify" else {}

@@ -90,22 +90,22 @@ WITH page AS MATERIALIZED (
         AND ({reached} OR (
             c.asked IS NOT NULL AND EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(l.code, p))
         ))
-        AND ($3::uuid IS NULL OR c.item_id = $3)
-        AND ($4::text IS NULL OR c.state = $4)
-        AND ($5::text IS NULL OR i.type = $5)
-        AND ($6::text IS NULL OR starts_with(l.code, $6))
-        AND ($7::jsonb IS NULL OR EXISTS (
-            SELECT FROM organisation o JOIN jsonb_to_recordset($7) AS m (department text, prefix text)
+        AND ($3::uuid IS NULL OR c.item_id BETWEEN $3 AND $4::uuid)
+        AND ($5::text IS NULL OR c.state = $5)
+        AND ($6::text IS NULL OR i.type = $6)
+        AND ($7::text IS NULL OR starts_with(l.code, $7))
+        AND ($8::jsonb IS NULL OR EXISTS (
+            SELECT FROM organisation o JOIN jsonb_to_recordset($8) AS m (department text, prefix text)
                 ON o.department = m.department AND starts_with(o.division, m.prefix)
             WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
         ))
-        AND ($8::timestamptz IS NULL OR (c.state = ANY($9::text[]) AND (
-            c.handle_by < $8 OR (c.state = 'dispatched' AND c.respond_by < $8)
-            OR (c.dispatched_at IS NULL AND c.accept_by < $8)
+        AND ($9::timestamptz IS NULL OR (c.state = ANY($10::text[]) AND (
+            c.handle_by < $9 OR (c.state = 'dispatched' AND c.respond_by < $9)
+            OR (c.dispatched_at IS NULL AND c.accept_by < $9)
         )))
-        AND ($10::integer IS NULL OR (c.urgency_level, c.opened_at, c.item_id) > ($10, $11::timestamptz, $12::uuid))
+        AND ($11::integer IS NULL OR (c.urgency_level, c.opened_at, c.item_id) > ($11, $12::timestamptz, $13::uuid))
     ORDER BY c.urgency_level, c.opened_at, c.item_id
-    LIMIT $13
+    LIMIT $14
 )
 SELECT c.*, i.type, i.grid_id, p.code, r.state AS review_state, (
     SELECT coalesce(jsonb_agg(to_jsonb(o)), '[]') FROM organisation o

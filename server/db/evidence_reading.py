@@ -1,0 +1,87 @@
+"""Photos as people look for them: by the items that they may read, and by the phones that still owe them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from server.db.database import Connection, Row, to_json
+from server.db.directory import Sight
+from server.db.named import sql
+from server.db.reading import Grants, grant_rows, reached
+
+_CLOSING = ("handled", "verified")
+"""States of a case that is about to be closed, and waits for photos alone."""
+
+
+class PhotoFilter(Struct, frozen=True, kw_only=True):
+    """What a list of photos is narrowed to; ranges are the least and the greatest.
+
+    `division`: the prefix of grid codes. `waiting`: approval or closing, which waits for the photo.
+    """
+
+    states: tuple[str, ...] | None = None
+    photos: tuple[bytes, bytes] | None = None
+    items: tuple[UUID, UUID] | None = None
+    type: str | None = None
+    division: str | None = None
+    known_before: datetime | None = None
+    waiting: str | None = None
+
+
+async def list_photos(
+    connection: Connection,
+    grants: Grants,
+    narrowed: PhotoFilter,
+    after: tuple[datetime, UUID, bytes, str] | None,
+    limit: int,
+) -> list[Row]:
+    """Ties of photos to items that the grants reach, the longest known first; `waits`: approval, closing or null."""
+    return await connection.fetch(
+        reached("list_photos", grants),
+        grant_rows(grants),
+        narrowed.states,
+        *(narrowed.photos or (None, None)),
+        *(narrowed.items or (None, None)),
+        narrowed.type,
+        narrowed.division,
+        narrowed.known_before,
+        _CLOSING,
+        narrowed.waiting,
+        *(after or (None, None, None, None)),
+        limit,
+    )
+
+
+async def photo_in_full(connection: Connection, sha256: bytes, size: int) -> Row:
+    """What is known of a photo that is known; `place` is sealed."""
+    row = await connection.fetchrow(sql("photo_in_full"), sha256, size)
+    assert row is not None
+    return row
+
+
+async def ways_in_of_photo(connection: Connection, sha256: bytes, size: int) -> list[Row]:
+    """Its uploads that are not done: state, checks, check_after, created_at, expires_at."""
+    return await connection.fetch(sql("ways_in_of_photo"), sha256, size)
+
+
+async def make_uploads_due(connection: Connection, photos: Sequence[tuple[bytes, int]]) -> list[Row]:
+    """Have the arrived bytes of these photos checked now: id, sha256, size of each upload."""
+    rows = [{"sha256": sha256, "size": size} for sha256, size in photos]
+    return await connection.fetch(sql("make_uploads_due"), to_json(rows))
+
+
+async def phones_owing_photos(
+    connection: Connection,
+    sight: Sight,
+    owed_before: datetime | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Row]:
+    """Devices of people in sight whose photos are not here, the longest in debt first."""
+    statement = sql("phones_owing_photos").replace("{post_in_sight}", sql("post_in_sight"))
+    whom = (sight.everybody, sight.roles, sight.grid_ids, [f"{prefix}%" for prefix in sight.prefixes])
+    return await connection.fetch(statement, *whom, owed_before, *(after or (None, None)), limit)
