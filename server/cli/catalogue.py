@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import msgspec
@@ -38,6 +39,9 @@ def show(
     item_type: Annotated[
         str | None, typer.Option("--type", metavar="CODE", help="事项代码,如 0103 / an item type", show_default=False)
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--document", help="原样输出目录文件 / the document itself, byte for byte")
+    ] = False,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -47,8 +51,12 @@ def show(
     例 / Examples:
       onegrid catalogue show
       onegrid catalogue show --type 0103
+      onegrid catalogue show --document > next.json
     """
     current = with_services(data, _current)
+    if whole:
+        sys.stdout.buffer.write(current.document)
+        return
     if item_type is None:
         types = [{"code": one.code, "zh": one.type.name_zh, "en": one.type.name_en} for one in current.types.values()]
         told = {"version": current.version, "accepted": sorted(current.accepted), "etag": current.etag, "types": types}

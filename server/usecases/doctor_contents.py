@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.catalogue import CURRENT
 from schemas.forms import CompiledCatalogue
+from schemas.previous import version_order
 from server.db import audit_links, doctor
 from server.db.integrity import dangling
 from server.services import Services
@@ -125,11 +127,24 @@ def judge_catalogue(catalogue: CompiledCatalogue, versions: Sequence[VersionUsag
             "catalogue",
             f"目录中没有 {year} 年的节假日,工作日时限按周末计算",
             f"The catalogue has no public holidays of {year}: working deadlines know weekends alone",
-            "升级到含该年节假日的版本",
-            "Upgrade to a version that has them",
+            "发布含该年节假日的目录:onegrid catalogue publish",
+            "Publish a catalogue that has them: onegrid catalogue publish",
             year=year,
         )
+    if _order(CURRENT) > _order(catalogue.version):
+        return warning(
+            "catalogue",
+            f"程序自带更新的目录 {CURRENT},现行为本市发布的 {catalogue.version}",
+            f"The program brings a newer catalogue, {CURRENT}; the current one is {catalogue.version}, published here",
+            f"用 onegrid catalogue publish {CURRENT} --dry-run 查看能否采用",
+            f"See with onegrid catalogue publish {CURRENT} --dry-run whether to take it",
+            brought=CURRENT,
+        )
     return ok("catalogue", f"版本 {catalogue.version}", f"Version {catalogue.version}", version=catalogue.version)
+
+
+def _order(version: str) -> tuple[int, int]:
+    return version_order(version) or (0, 0)
 
 
 async def check_devices(services: Services) -> Finding:

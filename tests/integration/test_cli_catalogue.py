@@ -69,6 +69,8 @@ async def test_a_dry_run_then_the_publication(environ: dict[str, str], truth: as
     shown = await onegrid(environ, "catalogue", "show", "--json")
     assert json.loads(shown.out)["version"] == "2025.1"
     assert json.loads(shown.out)["accepted"] == ["2024.1", "2024.2", "2025.1"]
+    whole = await onegrid(environ, "catalogue", "show", "--document")
+    assert whole.out.encode() == written(renamed("2025.1"))
     compared = await onegrid(environ, "catalogue", "diff", "2024.2", "2025.1", "--json")
     assert compared.status == 0, compared.err
     assert {one["field"] for one in json.loads(compared.out)["differences"] if "field" in one} == {"owner_unit", "name"}

@@ -260,6 +260,18 @@ def changed_grids(talk: Talk) -> None:
     phone.push("One without a code, on a border.", untold | {"capture": nowhere}, cursors=known | cursors(told))
 
 
+def published_catalogue(talk: Talk) -> None:
+    """A new version of the catalogue is published while a phone holds everything."""
+    phone = Phone(talk)
+    empty = phone.exchange("The first exchange.")
+    talk.publish_catalogue()
+    by = {"headers": phone.headers}
+    talk.say("By the mark of before there is something.", "GET", f"/v1/exchange?mark={empty['mark']}", **by)
+    told = phone.exchange("The answer names the new version; the app's own is still taken.", cursors=cursors(empty))
+    talk.say("The phone loads it.", "GET", "/v1/catalogue", headers=phone.headers, left_out=True)
+    talk.say("It has been told, whether or not it has it yet.", "GET", f"/v1/exchange?mark={told['mark']}", **by)
+
+
 def far() -> dict[str, Any]:
     return {"lon": 119.5, "lat": 33.5, "crs": "wgs84", "accuracy": 5.0, "provider": "gps"}
 
@@ -355,6 +367,7 @@ CONVERSATIONS: list[Callable[[Talk], None]] = [
     conflict,
     coming_and_going,
     changed_grids,
+    published_catalogue,
     evidence,
     review_and_case,
     refusals,

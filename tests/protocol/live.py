@@ -36,6 +36,7 @@ from server.worker import config
 from tests import builders
 from tests.builders import GRIDS, Person
 from tests.databases import drop_database
+from tests.integration.catalogue_scene import PUBLISHER, edition, publish
 from tests.integration.registry_change_scene import FIRST, apply, plan_files, strip
 
 T = TypeVar("T")
@@ -118,6 +119,14 @@ class LiveServer:
         await apply(self.services, plan_files({"merge": GRIDS[:2], "into": {"code": FIRST, "name": "并"}}, s011=both))
         self.services.registry_holder._checked_at = float("-inf")
         await self.services.registry_holder.refresh()
+
+    def publish_catalogue(self) -> None:
+        """The same forms become a new version, and the server has seen it."""
+        self.run(self._publish_catalogue())
+
+    async def _publish_catalogue(self) -> None:
+        await self.services.database.write(lambda tx: builders.add_people(tx, self.services, [PUBLISHER]))
+        await publish(self.services, edition("2025.1"))
 
     def _unsealed(self, owner: bytes, row: Mapping[str, Any]) -> bytes:
         secret = self.services.keyring.open_key(owner, row["wrapped"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from schemas.forms import packaged
+from schemas.catalogue import document
+from schemas.forms import compile_catalogue, packaged
 from server.usecases.catalogue_usage import VersionUsage
 from server.usecases.doctor import concluded
 from server.usecases.doctor_contents import judge_catalogue, judge_devices, judge_waiting
@@ -168,6 +170,13 @@ def version(standing: Any, devices: int) -> VersionUsage:
 def test_the_catalogue(versions: list[VersionUsage], year: int, expected: str) -> None:
     year = int(min(packaged().source.public_holidays.years)) if year == 2024 else year
     assert state(judge_catalogue(packaged(), versions, year)) == expected
+
+
+def test_a_newer_catalogue_of_the_program_is_offered() -> None:
+    raw = json.loads(document()) | {"catalogue_version": "2024.1"}
+    older, year = compile_catalogue(json.dumps(raw).encode()), int(min(raw["public_holidays"]["years"]))
+    found = judge_catalogue(older, [], year)
+    assert (state(found), found.facts) == ("warning", {"brought": "2024.2"})
 
 
 @pytest.mark.parametrize(("silent", "unsent", "expected"), [(0, 0, "ok"), (2, 0, "warning"), (0, 1, "warning")])
