@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -21,6 +20,7 @@ from server.cli.context import (
     print_json,
     with_services,
 )
+from server.cli.export_options import DAY, OutputOption, check_folder, days
 from server.cli.progress import progress
 from server.db.audit_links import TrailFilter
 from server.services import Services
@@ -30,9 +30,6 @@ from server.usecases.audit_export import TrailExported, export_trail
 from server.usecases.audit_file import FileVerified, verify_file
 
 app = typer.Typer(no_args_is_help=True)
-
-_DAY = "%Y-%m-%d"
-_CITY_TIME = ZoneInfo("Asia/Shanghai")
 
 
 @app.callback()
@@ -90,36 +87,39 @@ def _verified(data: Path | None, *, quiet: bool) -> Verified | FileVerified:
         return with_services(data, lambda services: verify_trail(services, teller))
 
 
+BeginsOption = Annotated[
+    datetime | None, typer.Option("--from", formats=[DAY], help="首日 / first day", show_default=False)
+]
+EndsOption = Annotated[datetime | None, typer.Option("--to", formats=[DAY], help="末日 / last day", show_default=False)]
+ActorOption = Annotated[
+    UUID | None,
+    typer.Option("--actor", metavar="ID", help="操作人的用户编号 / id of who acted", show_default=False),
+]
+DeviceOption = Annotated[
+    UUID | None, typer.Option("--device", metavar="ID", help="设备编号 / id of the device", show_default=False)
+]
+ActionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--action",
+        help="操作,如 item.export;item 含其下各项 / an action; item means all of its kind",
+        show_default=False,
+    ),
+]
+FormatOption = Annotated[TrailFormat, typer.Option("--format", help="格式 / format")]
+
+
 @app.command()
 def export(
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="写入的文件,已存在则替换 / file to write"),
-    ],
+    output: OutputOption,
     as_: AsOption,
     reason: ReasonOption,
-    begins: Annotated[
-        datetime | None, typer.Option("--from", formats=[_DAY], help="首日 / first day", show_default=False)
-    ] = None,
-    ends: Annotated[
-        datetime | None, typer.Option("--to", formats=[_DAY], help="末日 / last day", show_default=False)
-    ] = None,
-    actor: Annotated[
-        UUID | None,
-        typer.Option("--actor", metavar="ID", help="操作人的用户编号 / id of who acted", show_default=False),
-    ] = None,
-    device: Annotated[
-        UUID | None, typer.Option("--device", metavar="ID", help="设备编号 / id of the device", show_default=False)
-    ] = None,
-    action: Annotated[
-        str | None,
-        typer.Option(
-            "--action",
-            help="操作,如 item.export;item 含其下各项 / an action; item means all of its kind",
-            show_default=False,
-        ),
-    ] = None,
-    file_format: Annotated[TrailFormat, typer.Option("--format", help="格式 / format")] = "jsonl",
+    begins: BeginsOption = None,
+    ends: EndsOption = None,
+    actor: ActorOption = None,
+    device: DeviceOption = None,
+    action: ActionOption = None,
+    file_format: FormatOption = "jsonl",
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -139,15 +139,9 @@ def export(
       onegrid audit export -o exports.csv --format csv --action item.export --as 13800000017 --reason "核查 check"
     """
     why = need_reason(reason)
-    if not output.absolute().parent.is_dir():
-        raise typer.BadParameter("文件夹不存在 / there is no such folder", param_hint="--output")
-    wish = TrailFilter(
-        begins=begins.replace(tzinfo=_CITY_TIME) if begins else None,
-        ends=ends.replace(tzinfo=_CITY_TIME) + timedelta(days=1) if ends else None,
-        actor=actor,
-        device=device,
-        action=action,
-    )
+    check_folder(output)
+    begun, ended = days(begins, ends)
+    wish = TrailFilter(begins=begun, ends=ended, actor=actor, device=device, action=action)
 
     async def work(services: Services) -> TrailExported:
         return await export_trail(services, await acting_as(services, as_), wish, why, output, file_format)

@@ -14,27 +14,29 @@ from server.cli.progress import progress
 from server.settings import read
 from server.usecases.backing_up import BackupWish, Made, back_up
 
+ToOption = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="DIR", help="存放备份的文件夹 / folder of backups", show_default="DATA/backups"),
+]
+KeepOption = Annotated[
+    int | None,
+    typer.Option("--keep", metavar="N", min=1, help="只保留最近几份 / how many stay, the newest", show_default="all"),
+]
+VerifyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--verify-into",
+        metavar="URL",
+        help="在此空数据库中试恢复,用后清空 / an empty database to prove the backup in; emptied again",
+        show_default=False,
+    ),
+]
+
 
 def backup(
-    to: Annotated[
-        Path | None,
-        typer.Option("--to", metavar="DIR", help="存放备份的文件夹 / folder of backups", show_default="DATA/backups"),
-    ] = None,
-    keep: Annotated[
-        int | None,
-        typer.Option(
-            "--keep", metavar="N", min=1, help="只保留最近几份 / how many stay, the newest", show_default="all"
-        ),
-    ] = None,
-    verify_into: Annotated[
-        str | None,
-        typer.Option(
-            "--verify-into",
-            metavar="URL",
-            help="在此空数据库中试恢复,用后清空 / an empty database to prove the backup in; emptied again",
-            show_default=False,
-        ),
-    ] = None,
+    to: ToOption = None,
+    keep: KeepOption = None,
+    verify_into: VerifyOption = None,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:

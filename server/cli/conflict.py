@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from server.cli.conflict_help import RESOLVE
 from server.cli.conflict_next import next_
 from server.cli.conflict_reading import list_, show, stats
 from server.cli.conflict_settling import resolve, undo
@@ -43,6 +44,6 @@ def conflict() -> None:
 app.command(name="list")(list_)
 app.command()(show)
 app.command()(stats)
-app.command()(resolve)
+app.command(help=RESOLVE)(resolve)
 app.command()(undo)
 app.command(name="next")(next_)

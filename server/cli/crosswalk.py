@@ -28,6 +28,10 @@ from sync.clocks import city_day
 app = typer.Typer(no_args_is_help=True)
 
 _DAY = "%Y-%m-%d"
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE.csv", help="对照表 / table of codes", exists=True, dir_okay=False)
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="只检查,不写入 / check and tell, write nothing")]
 
 
 @app.callback()
@@ -50,12 +54,10 @@ def crosswalk() -> None:
 
 @app.command(name="import")
 def import_(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.csv", help="对照表 / table of codes", exists=True, dir_okay=False)
-    ],
+    file: FileArgument,
     as_: AsOption,
     reason: ReasonOption,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查,不写入 / check and tell, write nothing")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -85,9 +87,7 @@ def import_(
       onegrid crosswalk import legacy_grids.csv --as 13800000006 \\
           --reason "七部门旧码 codes of seven departments"
     """
-    why = need_reason(reason)
-    with file.open("rb") as opened:
-        raw = opened.read(LARGEST_TABLE + 1)
+    why, raw = need_reason(reason), _read(file)
 
     async def work(services: Services) -> CrosswalkReport:
         order = ImportOrder(actor=await acting_as(services, as_), reason=why, dry_run=dry_run)
@@ -97,6 +97,12 @@ def import_(
     print_json(report) if as_json else print_report(report)
     if report.faults:
         raise typer.Exit(1)
+
+
+def _read(file: Path) -> bytes:
+    """The file, of one that is too large enough to say so."""
+    with file.open("rb") as opened:
+        return opened.read(LARGEST_TABLE + 1)
 
 
 @app.command(name="list")

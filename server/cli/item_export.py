@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -19,6 +17,7 @@ from server.cli.context import (
     print_json,
     with_services,
 )
+from server.cli.export_options import DAY, OutputOption, check_folder, days
 from server.cli.item_reading import DivisionOption, division_code
 from server.cli.item_tables import print_exported
 from server.db.reading import ExportFilter
@@ -27,31 +26,30 @@ from server.storage.export_files import Format
 from server.usecases.exporting import Exported, ExportWish, export_items
 from server.usecases.reading import area
 
-_DAY = "%Y-%m-%d"
-_CITY_TIME = ZoneInfo("Asia/Shanghai")
+TypeOption = Annotated[str, typer.Option("--type", metavar="CODE", help="事项 / item type, such as 0103")]
+BeginsOption = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=[DAY], help="接收首日 / first day of receipt", show_default=False),
+]
+EndsOption = Annotated[
+    datetime | None, typer.Option("--to", formats=[DAY], help="接收末日 / last day of receipt", show_default=False)
+]
+ApprovedOption = Annotated[bool, typer.Option("--approved-only/--all", help="只导出已批准的 / only what was approved")]
+FormatOption = Annotated[Format, typer.Option("--format", help="格式 / format")]
+RevealOption = Annotated[bool, typer.Option("--reveal", help="含个人信息,不遮盖 / personal values, not masked")]
 
 
 def export(
-    item_type: Annotated[str, typer.Option("--type", metavar="CODE", help="事项 / item type, such as 0103")],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="写入的文件,已存在则替换 / file to write"),
-    ],
+    item_type: TypeOption,
+    output: OutputOption,
     as_: AsOption,
     reason: ReasonOption,
     division: DivisionOption = None,
-    begins: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=[_DAY], help="接收首日 / first day of receipt", show_default=False),
-    ] = None,
-    ends: Annotated[
-        datetime | None, typer.Option("--to", formats=[_DAY], help="接收末日 / last day of receipt", show_default=False)
-    ] = None,
-    approved_only: Annotated[
-        bool, typer.Option("--approved-only/--all", help="只导出已批准的 / only what was approved")
-    ] = True,
-    file_format: Annotated[Format, typer.Option("--format", help="格式 / format")] = "csv",
-    reveal: Annotated[bool, typer.Option("--reveal", help="含个人信息,不遮盖 / personal values, not masked")] = False,
+    begins: BeginsOption = None,
+    ends: EndsOption = None,
+    approved_only: ApprovedOption = True,
+    file_format: FormatOption = "csv",
+    reveal: RevealOption = False,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -73,15 +71,10 @@ def export(
           -o residents.jsonl --format jsonl --as 13800000005 --reason "核对 to compare"
     """
     why = need_reason(reason)
-    if not output.absolute().parent.is_dir():
-        raise typer.BadParameter("文件夹不存在 / there is no such folder", param_hint="--output")
-    narrowed = ExportFilter(
-        type=item_type,
-        division=area(division_code(division)),
-        begins=begins.replace(tzinfo=_CITY_TIME) if begins else None,
-        ends=ends.replace(tzinfo=_CITY_TIME) + timedelta(days=1) if ends else None,
-        approved_only=approved_only,
-    )
+    check_folder(output)
+    begun, ended = days(begins, ends)
+    place = area(division_code(division))
+    narrowed = ExportFilter(type=item_type, division=place, begins=begun, ends=ended, approved_only=approved_only)
     wish = ExportWish(narrowed=narrowed, file_format=file_format, reason=why, reveal=reveal)
 
     async def work(services: Services) -> Exported:
