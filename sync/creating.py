@@ -41,7 +41,7 @@ def create(working: Working, turn: Turn) -> Decision:
         return _chain(working, creation, placement, waiting)
     if placement.unsettled is not None:
         return _hold_unplaced(working, creation, placement, placement.unsettled)
-    working.permit(compiled, "create", working.context.author_id, placement.grid_id, turn.captured_at)
+    working.permit(turn, "create", working.context.author_id, placement.grid_id, placement.then)
     if dead or working.group:
         return _hold_placed(working, creation, placement, dead)
     revision = _created(working, creation, placement)

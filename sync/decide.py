@@ -87,5 +87,5 @@ def _by_operation(working: Working, index: int, change: Change, captured_at: dat
         raise Refused("rejected", "type_mismatch")
     if change.op == "transition":
         return transit(working, turn, state)
-    working.permit(compiled, change.op, state.author_id, state.grid_id, captured_at)
+    working.permit_on(turn, change.op, state)
     return delete(working, turn, state) if change.op == "delete" else update(working, turn, state)

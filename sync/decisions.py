@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -41,13 +41,31 @@ class Waiting(Struct, frozen=True):
     place: HeldPlace
 
 
+class Before(NamedTuple):
+    """The grid that an item lay in before a registry version took it elsewhere, and as which version of the item."""
+
+    registry: int
+    version: int
+    grid_id: UUID
+
+
+def grid_at(former: Sequence[Before], registry: int, base: int | None = None) -> UUID | None:
+    """The grid of an item as somebody saw it, where a later registry version took it elsewhere; None where none did.
+
+    `former` begins with the oldest. He saw it by a registry version, or as an earlier version of the item (`base`).
+    """
+    unseen = (one for one in former if one.registry > registry or (base is not None and one.version > base))
+    return next((one.grid_id for one in unseen), None)
+
+
 class Reference(Struct, frozen=True, gc=False):
-    """What is known of an item that a change refers to. `waiting`: it is held itself."""
+    """What is known of an item that a change refers to. `waiting`: it is held itself. `former`: see `grid_at`."""
 
     type: str
     grid_id: UUID | None
     deleted: bool = False
     waiting: Waiting | None = None
+    former: tuple[Before, ...] = ()
 
 
 class OpenConflict(Struct, frozen=True):
@@ -92,7 +110,7 @@ class SetContext(Struct, frozen=True):
     is taken. `referrers`: by item that is to be deleted, the live items that refer to it. `lease`: how old what a phone
     wrote may be. `written_registry`: the registry version that the set was written by. `released`: a person lets it go
     on from the quarantine, so its author's authority is not asked. `links`: by loser, of the items that are named or
-    referred to; winners that are changed are among `items`.
+    referred to; winners that are changed are among `items`. `former`: by item, where the registry took it from of late.
     """
 
     catalogue: CompiledCatalogue
@@ -115,6 +133,7 @@ class SetContext(Struct, frozen=True):
     lease: timedelta = timedelta(days=30)
     released: bool = False
     links: Mapping[UUID, Link] = {}
+    former: Mapping[UUID, tuple[Before, ...]] = {}
 
     def id_of(self, index: int, what: str) -> UUID:
         """The id of what change `index` leaves behind; the same however often the set is decided."""
@@ -124,7 +143,7 @@ class SetContext(Struct, frozen=True):
 class Revision(Struct, frozen=True, gc=False):
     """A new revision: the item before and after, and the fields it changed (null: cleared).
 
-    `rebased`: the grid that the change named has ended, and the item lies in another one.
+    `rebased`: the registry changed the territory: the item lies in another grid than the one it was written in.
     """
 
     op: str

@@ -32,6 +32,8 @@ _HOPS: Final[dict[StepKind, Words]] = {
     "move": Words("{version} 版划归其他社区,编码为 {after}", "moved to another community at {version}, as {after}"),
     "retire": Words("{version} 版撤销,无后继网格", "retired at {version} without a successor"),
 }
+_GROUND = Words("{version} 版调整边界,此处划归 {after}", "redrawn at {version}, this ground went to {after}")
+"""A redraw that gave the ground in question to another grid."""
 _FIXES: Final = {"point": Words("定位", "the fix"), "capture": Words("手机定位", "the fix of the phone")}
 _UNTOLD: Final = {
     "unknown": Words("没有网格用过此编码", "no grid ever bore this code"),
@@ -86,7 +88,8 @@ def _path(derivation: Derivation) -> Iterator[Words]:
 
 def _hop(hop: Hop, *, named: bool) -> Words:
     subject = Words("", "") if named else Words(f"{_list(hop.before).zh} ", f"{_list(hop.before).en} ")
-    told, after = _HOPS[hop.kind], _list(hop.after)
+    gave_away = hop.kind == "redraw" and hop.after != hop.before
+    told, after = _GROUND if gave_away else _HOPS[hop.kind], _list(hop.after)
     return Words(
         subject.zh + told.zh.format(version=hop.version, after=after.zh),
         subject.en + told.en.format(version=hop.version, after=after.en),

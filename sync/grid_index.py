@@ -56,6 +56,14 @@ class Located(Struct, frozen=True, gc=False):
     candidates: tuple[UUID, ...] = ()
 
 
+class Reached(Struct, frozen=True, gc=False):
+    """An outline that an accuracy circle touches: whether it holds the point, and if so, the whole circle (`clear`)."""
+
+    grid_id: UUID
+    inside: bool
+    clear: bool
+
+
 class GridIndex:
     """The current grids of a registry, for look-ups by point.
 
@@ -76,6 +84,7 @@ class GridIndex:
         depths = shapely.distance(shapely.boundary(outlines), middles)
         self._middles: Final = shapely.get_coordinates(middles).reshape(-1, 2)
         self._depths: Final = np.where(shapely.contains(outlines, middles), depths, 0.0)
+        self._circles: Final = list(zip(self._middles.tolist(), self._depths.tolist(), strict=True))
         self._edges: Final = _Edges(outlines)
         self._cells: Final = _Cells(shapely.bounds(outlines).reshape(-1, 4))
         self._tree: Final = shapely.STRtree(outlines)
@@ -93,8 +102,11 @@ class GridIndex:
         One point is measured by the geometry engine: for so little, arrays cost more than they spare.
         """
         x, y = self._frame.flat(lon, lat)
+        about = self._cells.around(x, y, 0.0)
+        if len(about) == 1 and self._is_deep(about[0], x, y, max(accuracy_m, _ON_BORDER_M)):
+            return self._held_by[about[0]]
         point: Any = shapely.points(np.array((x, y)))
-        inside = [at for at in self._cells.around(x, y, 0.0) if self._outlines[at].intersects(point)]
+        inside = [at for at in about if self._outlines[at].intersects(point)]
         border_m = self._borders[inside[0]].distance(point) if len(inside) == 1 else -1.0
         reach_m = max(accuracy_m, _ON_BORDER_M)
         if border_m > reach_m:
@@ -105,6 +117,35 @@ class GridIndex:
             near = self._cells.around(x, y, reach_m)
             touched = [at for at in near if self._outlines[at].distance(point) <= reach_m]
         return self._undecided(bool(inside), touched)
+
+    def reached(self, lon: float, lat: float, accuracy_m: float) -> list[Reached]:
+        """Every outline that the accuracy circle of a WGS-84 point touches; here outlines may overlap."""
+        x, y = self._frame.flat(lon, lat)
+        reach_m = max(accuracy_m, _ON_BORDER_M)
+        if not (near := self._around(x, y, reach_m)):
+            return []
+        point: Any = None
+        reached: list[Reached] = []
+        for at in near:
+            if self._is_deep(at, x, y, reach_m):
+                reached.append(Reached(self._ids[at], inside=True, clear=True))
+                continue
+            point = point or shapely.points(np.array((x, y)))
+            inside, border_m = bool(self._outlines[at].intersects(point)), self._borders[at].distance(point)
+            if inside or border_m <= reach_m:
+                reached.append(Reached(self._ids[at], inside, inside and border_m > reach_m))
+        return reached
+
+    def _is_deep(self, at: int, x: float, y: float, reach_m: float) -> bool:
+        """Whether a circle lies so near to the middle of a grid that nothing needs to be measured."""
+        (east, north), depth_m = self._circles[at]
+        slack_m = depth_m - reach_m
+        return slack_m > 0.0 and (x - east) ** 2 + (y - north) ** 2 < slack_m**2
+
+    def _around(self, x: float, y: float, reach_m: float) -> list[int]:
+        if reach_m <= REACH_M:
+            return self._cells.around(x, y, reach_m)
+        return sorted(self._tree.query(shapely.Point(x, y), predicate="dwithin", distance=reach_m).tolist())
 
     def border_m(self, grid_id: UUID, lon: float, lat: float) -> float:
         """How far a WGS-84 point is from the border of a grid, from inside or outside. Raises KeyError for no grid."""

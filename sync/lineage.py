@@ -59,7 +59,10 @@ class Step(Struct, frozen=True):
 
 
 class Hop(Struct, frozen=True, omit_defaults=True):
-    """A step as people know it: the codes that its grids bore before it, and those after it, each in order."""
+    """A step as people know it: the codes that its grids bore before it, and those after it, each in order.
+
+    A `redraw` with another code after it tells of a piece of ground: both grids go on, and that one has it since.
+    """
 
     version: int
     kind: StepKind
@@ -150,6 +153,11 @@ class Lineage:
         borne = self._borne.get(grid_id, ())
         begun = (one.code for one in reversed(borne) if one.from_version <= version)
         return next(begun, borne[0].code if borne else None)
+
+    def stood(self, grid_id: UUID, version: int) -> bool:
+        """Whether it was a grid at a registry version: it bore a code."""
+        borne = self._borne.get(grid_id, ())
+        return any(one.from_version <= version and (one.to_version or _MANY) > version for one in borne)
 
     @property
     def codes(self) -> Iterable[tuple[str, UUID]]:

@@ -74,9 +74,7 @@ class _Carried(Struct, frozen=True):
 
     def permit(self) -> None:
         """Raises Refused where its author may not write of the loser."""
-        loser, turn = self.loser, self.turn
-        operation = "delete" if turn.change.op == "delete" else "update"
-        self.working.permit(turn.compiled, operation, loser.author_id, loser.grid_id, turn.captured_at)
+        self.working.permit_on(self.turn, "delete" if self.turn.change.op == "delete" else "update", self.loser)
 
     def written_since(self) -> set[str]:
         """The fields of the winner that this device wrote last, since the two were linked: no conflict with itself."""

@@ -13,7 +13,7 @@ from schemas.item_type import GridSource
 from schemas.wire import Change
 from sync.crosswalk import Fault
 from sync.items import Fields
-from sync.rebase import Rebase, derivation, read_claim, settle
+from sync.rebase import Background, Rebase, derivation, read_claim, settle
 from sync.registry import Registry
 from sync.territory import Fix, Sighting
 
@@ -43,7 +43,7 @@ class Placement(Struct, frozen=True, gc=False):
     """The grid and how it was found, as plain values to be stored; without a grid what a person has to settle.
 
     `kind`: of the conflict that this makes: about a code that says nothing, or about where an understood one leads.
-    `rebased`: the lineage changed the territory.
+    `rebased`: the registry changed the territory. `then`: the grid that it was written in, where that may differ.
     """
 
     grid_id: UUID | None
@@ -51,6 +51,20 @@ class Placement(Struct, frozen=True, gc=False):
     unsettled: UnsettledCode | None = None
     kind: PlacingKind = "code"
     rebased: bool = False
+    then: UUID | None = None
+
+
+class Writing(Struct, frozen=True, gc=False):
+    """When a change was written: by estimate, and at which registry version by its set.
+
+    `known`: the version by which its ground is judged, see `Registry.known`. `reference_grid`: where the item in the
+    field of the source `reference` lay at that version.
+    """
+
+    captured_at: datetime
+    version: int
+    known: int
+    reference_grid: UUID | None = None
 
 
 def place(
@@ -59,16 +73,15 @@ def place(
     fixes: Fixes,
     reference_grid: UUID | None,
     registry: Registry,
-    captured_at: datetime,
-    version: int,
+    writing: Writing,
     sighting: Sighting | None = None,
 ) -> Placement:
     """Ask the sources in the catalogue's order. A legacy code is read by the day of the capture.
 
-    `reference_grid`: that of the item in the field of the source `reference`. `version`: of the registry that the
-    change was written by. `sighting`: the registry's index with positions that were measured beforehand.
+    `reference_grid`: that of the item in the field of the source `reference`. `sighting`: the registry's index with
+    positions that were measured beforehand. The derivation's `from` is the grid that it was written in, if another one.
     """
-    asked = compiled.territory
+    asked, version, captured_at = compiled.territory, writing.version, writing.captured_at
     rebase = settle(
         asked,
         read_claim(change.grid, change.legacy, version, captured_at, registry) if "claimed" in asked else None,
@@ -76,11 +89,14 @@ def place(
         reference_grid=reference_grid,
         registry=registry,
         sighting=sighting or Sighting(registry.index),
+        background=Background(writing.known, writing.reference_grid) if writing.known < registry.version else None,
     )
-    told = to_builtins(derivation(rebase, registry))
-    if rebase.territory.grid_id is not None:
-        return Placement(rebase.territory.grid_id, told, rebased=rebase.rebased)
-    return Placement(None, told, _unsettled(rebase), _kind(rebase))
+    told, then, grid_id = to_builtins(derivation(rebase, registry)), rebase.then, rebase.territory.grid_id
+    if then is not None and then != grid_id:
+        told["from"] = str(then)
+    if grid_id is not None:
+        return Placement(grid_id, told, rebased=rebase.rebased, then=then)
+    return Placement(None, told, _unsettled(rebase), _kind(rebase), then=then)
 
 
 def _unsettled(rebase: Rebase) -> UnsettledCode:

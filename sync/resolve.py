@@ -21,7 +21,7 @@ from sync.decisions import PLACING_KINDS, HeldPlace, Reference, Revision
 from sync.disputes import Choice, Dispute, Frame, Settlement, Take, invalid, unfit
 from sync.items import Fields, ItemState, Past, revision_rev, without_nulls
 from sync.merge import fields_at
-from sync.placing import place, positions
+from sync.placing import Writing, place, positions
 from sync.refusal import Refusal
 from sync.registry import Registry
 from sync.rules import ruled_urgency
@@ -231,7 +231,8 @@ def _placed(item: ItemState, fields: Fields, context: Context) -> tuple[UUID | N
     from_desk = Change("update", item.id, item.type, Capture(context.now, 0, "desk"))
     fixes = positions(from_desk, compiled, fields)
     registry = context.registry
-    placement = place(from_desk, compiled, fixes, reference_grid, registry, context.now, registry.version)
+    today = Writing(context.now, registry.version, registry.version)
+    placement = place(from_desk, compiled, fixes, reference_grid, registry, today)
     return (placement.grid_id, placement.derivation) if placement.grid_id else (item.grid_id, None)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.wire import Transition
-from sync.access import ItemFacts
 from sync.case_state import CaseState, Circumstances, Given
 from sync.cases import leads_to, may_take, transition
 from sync.deciding import Refused, Turn
@@ -43,11 +42,7 @@ def take_step(
         raise Refused("rejected", "change_malformed")
     if facts is None:
         raise Refused("quarantined", "forbidden")
-    actor = _actor(working, turn, written_of, facts.case)
-    if (allowed := may_take(facts.case, asked.action, asked.leaves, actor, working.context.catalogue.source)) is None:
-        raise Refused("rejected", "parameter_invalid")
-    if not allowed:
-        raise Refused("quarantined", "forbidden")
+    actor = _allowed(working, turn, written_of, facts.case, asked)
     edited = edited_now()
     taken = _take(working, turn, facts, actor, asked)
     if isinstance(taken, Step):
@@ -61,7 +56,7 @@ def _edited(working: Working, turn: Turn, state: ItemState) -> Decision:
     """What becomes of the fields that it brings, such as photos from after."""
     if not turn.change.fields:
         return Decision(state.id, "applied", current=state)
-    working.permit(turn.compiled, "update", state.author_id, state.grid_id, turn.captured_at)
+    working.permit_on(turn, "update", state)
     return update(working, turn, state)
 
 
@@ -86,18 +81,22 @@ def _take(working: Working, turn: Turn, facts: CaseFacts, actor: Actor, asked: T
     return Step(asked.action, asked.leaves, case.state, outcome.code, asked.note)
 
 
-def _actor(working: Working, turn: Turn, state: ItemState, case: CaseState) -> Actor:
-    """In what capacity its author acted, by his assignments at the capture."""
+def _allowed(working: Working, turn: Turn, state: ItemState, case: CaseState, asked: Transition) -> Actor:
+    """In what capacity its author takes the step, by his assignments at the capture. Raises Refused.
+
+    Where the item lies now gives it, or where it lay by the registry that he worked by.
+    """
     lead = (case.organisation,) if case.organisation else ()
-    facts = ItemFacts(
-        type=state.type,
-        grid_id=state.grid_id,
-        grid_code=working.context.registry.code(state.grid_id) or "",
-        author_id=state.author_id,
-        holders=(*lead, *case.assisting),
-    )
     held = working.authority.at(turn.captured_at).assignments
-    return case_actor(working.context.author_id, held, facts, turn.compiled.type)
+    then = working.grid_then(turn, state)
+    for place in working.places(turn, state.author_id, state.grid_id, then, (*lead, *case.assisting)):
+        actor = case_actor(working.context.author_id, held, place, turn.compiled.type)
+        allowed = may_take(case, asked.action, asked.leaves, actor, working.context.catalogue.source)
+        if allowed is None:
+            raise Refused("rejected", "parameter_invalid")
+        if allowed:
+            return actor
+    raise Refused("quarantined", "forbidden")
 
 
 def _park(working: Working, turn: Turn, state: ItemState, edited: Decision, step: Step) -> Decision:

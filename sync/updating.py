@@ -131,7 +131,7 @@ def _revise(working: Working, edit: Edit, merged: Merged) -> Revision:
     placement = _place_again(working, edit, merged.applied, fields)
     grid_id = placement.grid_id if placement else state.grid_id
     if grid_id != state.grid_id:
-        working.permit(compiled, "update", state.author_id, grid_id, turn.captured_at)
+        working.permit(turn, "update", state.author_id, grid_id, placement.then if placement else None)
     after = msgspec.structs.replace(
         state,
         version=state.version + 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,10 +10,11 @@ import msgspec
 
 from schemas.forms import CompiledType, Fault
 from schemas.wire import Change
-from sync.access import ItemFacts, Operation, WriteRefusal, grid_streams
+from sync.access import ItemFacts, Operation, Organisation, WriteRefusal, grid_streams
 from sync.authority import Authority, Held
 from sync.deciding import Edit, Refused, Turn
 from sync.decisions import (
+    Before,
     Conflict,
     Decision,
     HeldPlace,
@@ -22,10 +23,11 @@ from sync.decisions import (
     Revision,
     SetContext,
     Waiting,
+    grid_at,
 )
 from sync.items import Fields, ItemState, Past, referred, revision_rev
 from sync.merge import Overlap
-from sync.placing import Fixes, Placement, place
+from sync.placing import Fixes, Placement, Writing, place
 from sync.territory import Sighting
 
 Targets = dict[str, Reference | None]
@@ -54,7 +56,8 @@ class Working:
         self._streams = frozenset(grid_streams(self.authority.at(context.now).assignments))
         self._deleting = deleting
         self._revisions: dict[UUID, list[Revision]] = {}
-        self._permitted: set[tuple[Held, str, Operation, UUID, UUID | None]] = set()
+        self._permitted: set[tuple[Held, str, Operation, UUID, UUID | None, UUID | None, int]] = set()
+        self._former = dict(context.former)
 
     # What the set has done -----------------------------------------------------------------------------------
 
@@ -71,11 +74,15 @@ class Working:
     def _remember_revision(self, revision: Revision) -> None:
         after = revision.after
         self.items[after.id] = after
+        if revision.derivation and (then := revision.derivation.get("from")):
+            moved = Before(self.context.registry.version, after.version, UUID(then))
+            self._former[after.id] = (*self._former.get(after.id, ()), moved)
         self._revisions.setdefault(after.id, []).append(revision)
         if after.type in self.context.catalogue.referred:
             known = self.references.get(after.id)
             waiting = known.waiting if known and after.grid_id is None else None
-            self.references[after.id] = Reference(after.type, after.grid_id, after.deleted, waiting)
+            former = self._former.get(after.id, ())
+            self.references[after.id] = Reference(after.type, after.grid_id, after.deleted, waiting, former)
         if self._deleting:
             self._remember_referring(revision.before, after)
 
@@ -168,51 +175,81 @@ class Working:
 
     def place(self, turn: Turn, change: Change, fixes: Fixes, targets: Targets) -> Placement:
         """The grid, by the sources of the type."""
-        compiled, registry = turn.compiled, self.context.registry
+        compiled, context = turn.compiled, self.context
         target = targets.get(compiled.belongs_to_field)
-        reference_grid = target.grid_id if target else None
-        at, version = turn.captured_at, self.context.written_registry
-        return place(change, compiled, fixes, reference_grid, registry, at, version, self.sighting)
+        reference_grid, known = target.grid_id if target else None, self.known(turn.captured_at)
+        then = (grid_at(target.former, known) or reference_grid) if target else None
+        writing = Writing(turn.captured_at, context.written_registry, known, then)
+        return place(change, compiled, fixes, reference_grid, context.registry, writing, self.sighting)
+
+    # Authority -----------------------------------------------------------------------------------------------
+
+    def known(self, captured_at: datetime) -> int:
+        """The registry version by which the ground of a change is judged that was captured at that time."""
+        return self.context.registry.known(self.context.written_registry, captured_at, self.oldest)
+
+    def permit_on(self, turn: Turn, operation: Operation, state: ItemState) -> None:
+        """Whether its author may do this to an item that is there, where it lies now or where it lay for him."""
+        self.permit(turn, operation, state.author_id, state.grid_id, self.grid_then(turn, state))
+
+    def grid_then(self, turn: Turn, state: ItemState) -> UUID | None:
+        """The grid in which the author of a change saw an item, where the registry took it elsewhere since."""
+        base, known = turn.change.base, self.known(turn.captured_at)
+        return grid_at(self._former.get(state.id, ()), known, base.version if base else None)
 
     def permit(
-        self,
-        compiled: CompiledType,
-        operation: Operation,
-        author_id: UUID,
-        grid_id: UUID | None,
-        captured_at: datetime,
+        self, turn: Turn, operation: Operation, author_id: UUID, grid_id: UUID | None, then: UUID | None = None
     ) -> None:
-        """Write authority is judged by the assignments at the capture, never by those at the receipt."""
-        held = self.authority.at(captured_at)
-        asked = held, compiled.code, operation, author_id, grid_id
+        """Write authority is judged by the assignments at the capture, never by those at the receipt.
+
+        `then`: the grid of the item as the registry stood that its author worked by, where that may differ.
+        """
+        held, known = self.authority.at(turn.captured_at), self.known(turn.captured_at)
+        asked = held, turn.compiled.code, operation, author_id, grid_id, then, known
         if asked not in self._permitted:
-            self._judge(held, compiled, operation, author_id, grid_id)
+            self._judge(turn, operation, author_id, grid_id, then)
             self._permitted.add(asked)
 
     def _judge(
-        self, held: Held, compiled: CompiledType, operation: Operation, author_id: UUID, grid_id: UUID | None
+        self, turn: Turn, operation: Operation, author_id: UUID, grid_id: UUID | None, then: UUID | None
     ) -> None:
-        code = self._refusal(held, compiled, operation, author_id, grid_id)
-        if code == "out_of_scope" and grid_id is not None:
-            # Who worked in a grid when he wrote may write in what has come of it since.
-            former = self.context.registry.lineage.predecessors(grid_id)
-            if any(self._refusal(held, compiled, operation, author_id, one) is None for one in former):
-                return
+        places = self.places(turn, author_id, grid_id, then)
+        code = self._refusal(turn, operation, next(places))
+        if code == "out_of_scope" and any(self._refusal(turn, operation, former) is None for former in places):
+            return
         if code == "delete_not_allowed":
             raise Refused("rejected", code)
         if code is not None and not self.context.released:
             raise Refused("quarantined", code)
 
-    def _refusal(
-        self, held: Held, compiled: CompiledType, operation: Operation, author_id: UUID, grid_id: UUID | None
-    ) -> WriteRefusal | None:
-        facts = ItemFacts(
-            type=compiled.code,
-            grid_id=grid_id,
-            grid_code=self.context.registry.code(grid_id) or "",
-            author_id=author_id,
-        )
-        return held.refusal(self.context.author_id, facts, compiled.type, operation)
+    def places(
+        self,
+        turn: Turn,
+        author_id: UUID,
+        grid_id: UUID | None,
+        then: UUID | None,
+        holders: tuple[Organisation, ...] = (),
+    ) -> Iterator[ItemFacts]:
+        """Where an item lies for who may write it: now, and by the registry that the author of a change worked by.
+
+        Who worked in a grid when he wrote may write in what has come of it since, and on the ground that it had, within
+        the offline lease. A grid that went to another community lay in the former one for him.
+        """
+        registry, known = self.context.registry, self.known(turn.captured_at)
+        lineage, written_in = registry.lineage, then or grid_id
+        places = [(grid_id, registry.code(grid_id))]
+        if written_in is not None:
+            places += [(one, lineage.code_at(one, known)) for one in (written_in, *lineage.predecessors(written_in))]
+        if grid_id is not None and then is not None:
+            places += [(one, lineage.code_at(one, known)) for one in lineage.predecessors(grid_id)]
+        for one, code in places:
+            yield ItemFacts(
+                type=turn.compiled.code, grid_id=one, grid_code=code or "", author_id=author_id, holders=holders
+            )
+
+    def _refusal(self, turn: Turn, operation: Operation, facts: ItemFacts) -> WriteRefusal | None:
+        held = self.authority.at(turn.captured_at)
+        return held.refusal(self.context.author_id, facts, turn.compiled.type, operation)
 
     def reads(self, stream_class: str, grid_id: UUID) -> bool:
         """Whether a stream of a grid is on its author's phone."""

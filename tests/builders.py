@@ -137,7 +137,7 @@ async def sign_in(services: Services, person: Person) -> dict[str, str]:
 
 
 class Phone:
-    """An enrolled device that numbers its change sets."""
+    """An enrolled device that numbers its change sets; `registry`: the version that it says it has."""
 
     def __init__(self, services: Services, person: Person, device_id: UUID, epoch: str) -> None:
         self.services = services
@@ -145,6 +145,7 @@ class Phone:
         self.device_id = device_id
         self.epoch = epoch
         self.no = 0
+        self.registry = 1
 
     def encode(self, changes: tuple[Change, ...], no: int) -> bytes:
         """A change set's bytes."""
@@ -154,7 +155,7 @@ class Phone:
             holder=self.person.id,
             author=self.person.id,
             catalogue=self.services.catalogue.version,
-            registry=1,
+            registry=self.registry,
             nonce="n" * 22,
             changes=[encode_change(change, "json") for change in changes],
         )

@@ -1,9 +1,10 @@
 """What it costs to carry a change to the registry of today, on made-up grids; the look-up of its position included.
 
-Of every four grids of version 1 one was split, a part of it was merged with the second, and the third bears another
-code since. Every change names a code of version 1; three of four have a point in one of the four, where there is
-mostly a clear answer. Each round settles the same changes, in the order of no place, and makes what would be stored of
-each. Only the time of this process's own computing counts; the median of the rounds is told.
+Of every four grids of version 1 one was split, a part of it was merged with the second, and the third and the fourth
+have exchanged their grounds since, the third under another code. Every change names a code of version 1; three of four
+have a point in one of the four, where there is mostly a clear answer, now and by the registry of version 1, which is
+asked as well. Each round settles the same changes, in the order of no place, and makes what would be stored of each.
+Only the time of this process's own computing counts; the median of the rounds is told.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from uuid import UUID
 from schemas.item_type import GridSource
 from server.bench.figures import Figure, Figures
 from server.bench.territory import Lattice, Load
+from sync.former_ground import FormerGround, OutlineSpan
 from sync.grid_index import Rings
 from sync.lineage import CodeValidity, Lineage, Step
-from sync.rebase import Rebase, derivation, read_claim, settle
+from sync.rebase import Background, Rebase, derivation, read_claim, settle
 from sync.registry import GridLabel, Registry
 from sync.territory import Fix, Sighting
 
@@ -30,6 +32,7 @@ _CAPTURED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FAMILY: Final = 4
 _NEWEST: Final = 3
 _WITH_POINT: Final = 0.75
+_BACKGROUND: Final = Background(1)
 
 
 class _Change(NamedTuple):
@@ -80,7 +83,15 @@ def _settle(changes: Sequence[_Change], registry: Registry) -> Iterator[Rebase]:
     for change in changes:
         claim = read_claim(change.code, None, 1, _CAPTURED, registry)
         fixes: dict[GridSource, Fix] = {"point": change.fix} if change.fix else {}
-        yield settle(_SOURCES, claim, fixes=fixes, reference_grid=None, registry=registry, sighting=sighting)
+        yield settle(
+            _SOURCES,
+            claim,
+            fixes=fixes,
+            reference_grid=None,
+            registry=registry,
+            sighting=sighting,
+            background=_BACKGROUND,
+        )
 
 
 def _part(flags: Iterator[bool]) -> float:
@@ -94,19 +105,28 @@ def _part(flags: Iterator[bool]) -> float:
 def _registry(grids: Sequence[tuple[UUID, str, Rings]]) -> Registry:
     steps: list[Step] = []
     codes: list[CodeValidity] = []
+    spans: list[OutlineSpan] = []
     for at in range(0, len(grids) - _FAMILY + 1, _FAMILY):
-        _descend([(grid_id, code) for grid_id, code, _ in grids[at : at + _FAMILY]], steps, codes)
+        _descend(grids[at : at + _FAMILY], steps, codes, spans)
     steps.sort(key=lambda step: step.version)
     labels = [GridLabel(grid_id, code, code[:12], "general", "", outline) for grid_id, code, outline in grids]
-    return Registry(_NEWEST, labels, Lineage(steps, codes))
+    return Registry(_NEWEST, labels, Lineage(steps, codes), ground=FormerGround(spans))
 
 
-def _descend(family: Sequence[tuple[UUID, str]], steps: list[Step], codes: list[CodeValidity]) -> None:
+def _descend(
+    family: Sequence[tuple[UUID, str, Rings]],
+    steps: list[Step],
+    codes: list[CodeValidity],
+    spans: list[OutlineSpan],
+) -> None:
     """Four grids of today and what they came from; former grids have ids beyond those of today."""
-    (a, a_code), (b, b_code), (c, c_code), (d, d_code) = family
+    (a, a_code, west), (b, b_code, east), (c, c_code, third), (d, d_code, fourth) = family
     whole, part, beside = (UUID(int=(a.int + 1) << 40 | number) for number in range(3))
     steps.append(Step(2, "split", (whole,), (a, part)))
     steps += [Step(3, "merge", (part, beside), (b,)), Step(3, "renumber", (c,), (c,))]
+    steps += [Step(3, "redraw", (one,), (one,)) for one in (c, d)]
+    spans += [OutlineSpan(whole, 1, 2, west), OutlineSpan(beside, 1, 3, east), OutlineSpan(a, 2), OutlineSpan(b, 3)]
+    spans += [OutlineSpan(c, 1, 3, fourth), OutlineSpan(c, 3), OutlineSpan(d, 1, 3, third), OutlineSpan(d, 3)]
     codes += [CodeValidity(_former(a_code), whole, 1, 2), CodeValidity(a_code, a, 2)]
     codes += [CodeValidity(_former(b_code), beside, 1, 3), CodeValidity(b_code, b, 3)]
     codes += [CodeValidity(_former(c_code), c, 1, 3), CodeValidity(c_code, c, 3)]

@@ -9,6 +9,7 @@ from msgspec import convert, structs
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+from sync.former_ground import FormerGround, OutlineSpan
 from sync.lineage import CodeValidity, Lineage, Step
 
 
@@ -32,6 +33,20 @@ async def load_lineage(connection: Connection) -> Lineage:
         convert([dict(row) for row in steps], list[Step]),
         convert([dict(row) for row in validities], list[CodeValidity]),
     )
+
+
+async def load_former_ground(connection: Connection) -> FormerGround:
+    """Every outline that a grid no longer has; read in the same snapshot."""
+    spans = await connection.fetch(sql("outline_spans"))
+    return FormerGround(convert([dict(row) for row in spans], list[OutlineSpan]))
+
+
+async def former_grids(connection: Connection, item_ids: Sequence[UUID], since: int) -> list[Row]:
+    """item_id, registry, version, grid_id: the grids from which registry versions after `since` took these items.
+
+    `version` is the item's own, as which it came away; the oldest first.
+    """
+    return await connection.fetch(sql("former_grids"), list(item_ids), since)
 
 
 async def derivations_of_item(connection: Connection, item_id: UUID) -> list[Row]:

@@ -9,7 +9,7 @@ from msgspec import Struct, convert, structs
 
 from server.db.crosswalk import crosswalk_rows
 from server.db.database import Connection, to_json
-from server.db.lineage import load_lineage
+from server.db.lineage import load_former_ground, load_lineage
 from server.db.named import sql
 from sync.grid_index import Rings
 from sync.registry import GridLabel, Registry
@@ -88,7 +88,7 @@ async def current_version(connection: Connection) -> int:
 
 
 async def load_registry(connection: Connection) -> Registry:
-    """The current grids, and what codes mean; read in one snapshot (`Database.read`), or versions may be mixed."""
+    """The registry of now and of before; read in one snapshot (`Database.read`), or versions may be mixed."""
     version = await current_version(connection)
     rows = await connection.fetch(sql("current_labels"))
     return Registry(
@@ -96,6 +96,8 @@ async def load_registry(connection: Connection) -> Registry:
         convert([dict(row) for row in rows], list[GridLabel]),
         await load_lineage(connection),
         await crosswalk_rows(connection),
+        await load_former_ground(connection),
+        [(row["version"], row["published_at"]) for row in await connection.fetch(sql("publication_times"))],
     )
 
 

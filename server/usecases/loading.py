@@ -9,6 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.forms import CompiledCatalogue
 from schemas.wire import Change
@@ -16,6 +17,7 @@ from server.db import items
 from server.db.database import Row, Transaction
 from server.sealing import ItemKey
 from server.services import Services
+from server.usecases.former_grids import former_grids
 from server.usecases.linked import Linked, load_linked
 from server.usecases.referring import references_from, referrers_of
 from server.usecases.sealed_items import Vault, group_past
@@ -67,6 +69,12 @@ async def load_context(
     rows += linked.rows
     secrets |= {row["id"]: vault.secret(row) for row in linked.rows}
     states |= {row["id"]: vault.open_item(row, secrets[row["id"]]) for row in linked.rows}
+    references |= linked.references
+    lease = timedelta(days=services.settings.offline_lease_days)
+    places = {item_id: one.grid_id for item_id, one in (*references.items(), *states.items())}
+    former = await former_grids(
+        tx.connection, services.registry, places, assignments, written=written_registry, oldest=now - lease
+    )
     deleted = [change.item for change in changes if change.op == "delete"]
     open_rows = await items.open_conflicts_of_items(tx.connection, list(states)) if states else []
     context = SetContext(
@@ -80,15 +88,17 @@ async def load_context(
         items=states,
         past=await _past(tx, vault, changes, states, secrets, linked),
         secrets=secrets | {item_id: key.secret for item_id, key in new_keys.items()},
-        references=references | linked.references,
+        references=references
+        | {item_id: replace(references[item_id], former=former[item_id]) for item_id in references.keys() & former},
         open_conflicts=_by_item(open_rows),
         set_name=set_name,
         written_registry=written_registry,
         erased=erased,
         cases=await load_cases(tx.connection, services, linked.followed(changes), states, secrets),
         referrers=await referrers_of(tx.connection, services.keyring, deleted),
-        lease=timedelta(days=services.settings.offline_lease_days),
+        lease=lease,
         links=linked.links,
+        former=former,
     )
     conflicts = {row["id"]: row for row in open_rows}
     return Loaded(context, vault, new_keys, conflicts)

@@ -136,26 +136,24 @@ class MovedItems:
         """As of any other placement, with the grid that it comes from."""
         assert before.grid_id is not None
         steps = [step for step in self._moving.steps if before.grid_id in step.predecessors]
-        successors = self._moving.successors.get(before.grid_id, ())
+        successors = self._moving.successors.get(before.grid_id, (before.grid_id,))
         several = len(successors) > 1
+        code = self._registry.code(after.grid_id)
         told = Derivation(
             registry=self._moving.version,
             source=_SOURCES.get(verdict.source),
-            code=self._registry.code(after.grid_id),
+            code=code,
             written=Written(self._moving.former[before.grid_id].code, self._moving.version - 1, _answer(successors)),
-            path=tuple(map(self._hop, steps)),
+            path=tuple(self._hop(step, code) for step in steps),
             candidates=tuple(self._moving.code(one) for one in successors) if several else (),
         )
         return to_builtins(told) | {"from": str(before.grid_id)}
 
-    def _hop(self, step: Step) -> Hop:
+    def _hop(self, step: Step, taker: str | None) -> Hop:
+        """What left a grid that was redrawn lay on ground that another one has since."""
         former, code = self._moving.former, self._moving.code
-        return Hop(
-            step.version,
-            step.kind,
-            tuple(former[one].code for one in step.predecessors),
-            tuple(code(one) for one in step.successors),
-        )
+        after = (taker,) if step.kind == "redraw" and taker else tuple(code(one) for one in step.successors)
+        return Hop(step.version, step.kind, tuple(former[one].code for one in step.predecessors), after)
 
     def _conflict_row(self, before: ItemState, after: ItemState) -> dict[str, Any]:
         """No successor has it: a person names the grid, meanwhile its author keeps it."""
