@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from server.cli.case_figures import stats
+from server.cli.case_help import STEP
 from server.cli.case_reading import list_, show
 from server.cli.case_stepping import step
 
@@ -34,5 +35,5 @@ def case() -> None:
 
 app.command(name="list")(list_)
 app.command()(show)
-app.command()(step)
+app.command(help=STEP)(step)
 app.command()(stats)

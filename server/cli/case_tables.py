@@ -56,7 +56,7 @@ def _cells(one: CaseSummary, now: datetime) -> tuple[str | Text, ...]:
         Text(f"{str(one.item)[:ID_SHOWN]}\n{one.code or EMPTY}"),
         Text(f"{type_words(one.type)}\n{urgency_words(one.urgency)}"),
         Text("\n".join(state)),
-        Text(f"{local(due) if due else EMPTY}{chr(10)}超期 overdue" if late else local(due) if due else EMPTY),
+        Text("\n".join([local(due) if due else EMPTY, *(["超期 overdue"] if late else [])])),
     )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from server.cli.case_stepping import Step
+from server.cli.case_step_options import Step
 from server.services import Services
 from server.usecases.case_orders import STEPS
 from tests import builders
