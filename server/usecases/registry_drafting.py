@@ -112,7 +112,12 @@ def succession_of(changed: Changed, standing: Standing) -> Succession:
     gone = {label.id for label in (*changed.ended, *changed.relabelled)}
     former = [label for label in standing.grids.values() if label.id in gone]
     current = [label for label in standing.grids.values() if label.id not in gone]
-    return Succession(successors_of(changed.steps), index_of([*current, *changed.labels]), index_of(former))
+    codes = {label.id: label.code for label in changed.labels}
+    # In the order in which the lineage tells them once the plan is carried out.
+    successors = {
+        one: tuple(sorted(after, key=codes.__getitem__)) for one, after in successors_of(changed.steps).items()
+    }
+    return Succession(successors, index_of([*current, *changed.labels]), index_of(former))
 
 
 def index_of(labels: Sequence[GridLabel]) -> GridIndex:

@@ -27,6 +27,7 @@ from sync.registry_changes.succession import (
     Verdict,
     grid_reference,
     own_position,
+    place_of_deleted,
     told_by,
 )
 from sync.territory import Fix
@@ -75,10 +76,14 @@ class Follower:
     def plan(self, subjects: Sequence[Subject], verdicts: Sequence[Verdict]) -> None:
         """Let what refers to these items see where they would be."""
         for one, verdict in zip(subjects, verdicts, strict=True):
-            former = one.row["grid_id"]
-            if one.row["type"] in self._told_by and not one.row["deleted"]:
-                taken_from = former if verdict.grid_id != former else None
-                self._planned[one.row["id"]] = Referred(verdict.grid_id, taken_from)
+            if one.row["type"] in self._told_by:
+                self._planned[one.row["id"]] = self._referred_to(one.row, verdict)
+
+    def _referred_to(self, row: Row, verdict: Verdict) -> Referred:
+        former: UUID = row["grid_id"]
+        if row["deleted"]:
+            return Referred(place_of_deleted(former, verdict, self.succession.successors(former)))
+        return Referred(verdict.grid_id, former if verdict.grid_id != former else None)
 
     async def _clues(self, connection: Connection, subjects: Sequence[Subject]) -> list[Clues]:
         compiled = [self._types[one.row["type"]] for one in subjects]

@@ -32,7 +32,7 @@ from sync.items import ItemState, revision_rev
 from sync.lineage import Step
 from sync.placing import UnsettledCode
 from sync.registry import Registry
-from sync.registry_changes.succession import Verdict
+from sync.registry_changes.succession import Verdict, place_of_deleted
 
 _SOURCES: Final = {"point": "point", "reference": "reference", "capture": "capture", "successor": "claimed"}
 
@@ -62,9 +62,9 @@ class MovedItems:
         before = head(subject.row, subject.fields)
         assert before.grid_id is not None
         grid_id = verdict.grid_id
-        if before.deleted and grid_id is None:
+        if before.deleted:
             successors = self._moving.successors.get(before.grid_id, ())
-            grid_id = successors[0] if successors else before.grid_id
+            grid_id = place_of_deleted(before.grid_id, verdict, successors)
         self._note_terms(before, grid_id)
         if grid_id == before.grid_id:
             return

@@ -109,6 +109,13 @@ class Succession:
         return referred.grid_id if follows else None
 
 
+def place_of_deleted(grid_id: UUID, verdict: Verdict, successors: Sequence[UUID]) -> UUID:
+    """Where a deleted item goes: along with the others, to the first of the successors where nothing tells which, and
+    nowhere where there is none. For it may be restored, and what still refers to it follows it.
+    """
+    return verdict.grid_id or (successors[0] if successors else grid_id)
+
+
 def _position(source: GridSource) -> Source:
     return "point" if source == "point" else "capture"
 

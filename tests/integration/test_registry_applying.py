@@ -401,3 +401,34 @@ async def test_what_is_restored_in_a_retired_grid_waits_for_a_person_however_lat
     assert await code_of(truth, item) is None
     assert await truth.fetchval("SELECT kind FROM conflict WHERE item_id = $1 AND state = 'open'", item) == "territory"
     assert item in await present(truth, f"own/{WORKER.id}")
+
+
+async def test_a_plan_foretells_what_follows_something_deleted(services: Services, truth: asyncpg.Connection) -> None:
+    """The deleted dwelling goes along to the east by its point; who is told by it follows, wherever he was written."""
+    phone = await enrol(services, WORKER)
+    dwelling = await phone.report("0102", location=spot(0.8))
+    resident = await phone.report("0101", dwelling=str(dwelling))
+    await truth.execute("UPDATE item SET deleted = true WHERE id = $1", dwelling)
+    report = await apply(services, split_of_first())
+    assert report.actual is not None
+    assert report.actual == report.predicted
+    assert [(one.to, one.type, one.items) for one in report.actual.counts] == [(SECOND, "0101", 1)]
+    assert await code_of(truth, resident) == SECOND
+
+
+async def test_a_plan_foretells_it_too_where_nothing_tells_where_the_deleted_went(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    """It goes to the first of the codes, in whatever order the plan names them."""
+    phone = await enrol(services, WORKER)
+    dwelling = await phone.report("0102", location=spot(0.5))
+    resident = await phone.report("0101", dwelling=str(dwelling))
+    await truth.execute(
+        "UPDATE item SET deleted = true, clear = clear - 'location', sealed = NULL WHERE id = $1", dwelling
+    )
+    into = [{"code": SECOND, "name": "东半"}, {"code": FIRST, "name": "西半"}]
+    report = await apply(
+        services, plan_files({"split": GRIDS[0], "into": into}, s011=strip(0, 0.5), s012=strip(0.5, 1))
+    )
+    assert report.actual == report.predicted
+    assert await code_of(truth, dwelling) == await code_of(truth, resident)
