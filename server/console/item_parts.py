@@ -22,6 +22,7 @@ from server.console.values import label, photos_hidden, references, shown_fields
 from server.console.visit import Visit
 from server.errors import CATALOGUE
 from server.usecases.cases import case_detail
+from server.usecases.explaining import explain_item
 from server.usecases.item_page import ReviewDesk, grid_view, photo_addresses, review_desk
 
 
@@ -49,6 +50,14 @@ class Place(NamedTuple):
     alt: str
     outside: bool
     bar_words: str
+
+
+class GridReason(NamedTuple):
+    """Why one revision put the item into its grid, or could not."""
+
+    version: int
+    at: datetime
+    words: str
 
 
 class Deadline(NamedTuple):
@@ -82,6 +91,7 @@ async def item_parts(visit: Visit, view: ItemView, *, revealed: bool) -> dict[st
         "hidden_photos": hidden_photos and bool(view.photos),
         "photos": [] if hidden_photos else await _photos(visit, compiled, view, revealed),
         "place": await _place(visit, compiled, item),
+        "reasons": await _reasons(visit, item.id),
         "desk": desk,
         "revision": revision_text(ReviewRef(item.id, desk.version, desk.rev)) if desk else "",
         "refusal": _refusal(visit, desk),
@@ -91,6 +101,11 @@ async def item_parts(visit: Visit, view: ItemView, *, revealed: bool) -> dict[st
         "history": timeline(visit, compiled, view, revealed=revealed),
         "case": case,
     }
+
+
+async def _reasons(visit: Visit, item_id: UUID) -> list[GridReason]:
+    explained = await explain_item(visit.services, visit.caller, item_id)
+    return [GridReason(one.version, one.at, visit.either(one.zh, one.en)) for one in explained.revisions]
 
 
 async def case_parts(visit: Visit, detail: CaseDetail) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -133,6 +134,18 @@ async def test_a_duplicate_links_to_its_twin(chief: AtConsole, scene: KindsScene
     assert "参数不正确" in (await chief.send(form, 400, reason=WHY, do="link", link="x")).text
     assert "与另一事项合为一项" in (await chief.send(form, reason=WHY, do="link")).text
     assert (await scene.item(second.item)).deleted
+
+
+async def test_what_refers_to_a_deleted_item_stands_one_to_a_line(chief: AtConsole, scene: KindsScene) -> None:
+    house = await scene.built()
+    living = [scene.resident(house) for _ in range(2)]
+    for one in living:
+        assert (await scene.one("worker", one)).outcome == "applied"
+    conflict = (await scene.one("worker", await scene.deletion(house))).conflict
+    page = await chief.get(f"/console/conflicts/{conflict}")
+    (lines,) = re.findall(r'<dd><ul class="related">(.*?)</ul></dd>', page.answer.text, re.DOTALL)
+    linked = re.findall(r'<li><a href="/console/items/([0-9a-f-]{36})">[^<]+</a></li>', lines)
+    assert sorted(linked) == sorted(str(one.item) for one in living)
 
 
 async def test_of_two_who_settle_at_once_the_second_is_told(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import asyncpg
+import httpx
 import pytest
 
 from server.errors import Problem
 from server.services import Services
 from server.usecases.explaining import Explained, explain_item
 from tests.builders import CADRE, CHIEF, GRIDS, WEST_CHIEF, WORKER, Person, caller
+from tests.integration.console_scene import at_console
 from tests.integration.crosswalk_scene import ONE, RETIRED_GRID, SEVERAL, Scene, claiming
 from tests.integration.test_auth_cli import onegrid
 
@@ -47,6 +49,17 @@ async def test_what_waits_is_explained_to_its_author_and_to_who_may_settle_it(sc
     assert told.revisions[-1].en == f"A person named {GRIDS[0]}."
     with pytest.raises(Problem, match="not_found"):
         await explained(scene, WEST_CHIEF, item)
+
+
+async def test_the_page_of_an_item_says_it_in_the_readers_language(scene: Scene, app_client: httpx.AsyncClient) -> None:
+    change = claiming("0401", ("xiaofang", ONE))
+    assert (await scene.push(change)).outcome == "applied"
+    chief = await at_console(scene.services, app_client, CHIEF)
+    page = await chief.get(f"/console/items/{change.item}")
+    assert "为何属于这个网格" in page.text
+    assert f"写明消防救援旧编码 {ONE};只可能是 {GRIDS[1]}。" in page.text
+    english = await chief.get(f"/console/items/{change.item}?lang=en")
+    assert f"Written with {ONE}, a code of “Fire and rescue”; which leaves {GRIDS[1]} alone." in english.text
 
 
 @pytest.mark.long

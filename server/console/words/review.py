@@ -104,6 +104,7 @@ WORDS = {
     "item.reveal_reason": ("查看原因（记入审计）", "Why you need it (kept on the audit trail)"),
     "item.hidden": ("已遮盖", "Masked"),
     "item.hide": ("重新遮盖", "Mask again"),
+    "item.explain": ("为何属于这个网格", "Why it lies in this grid"),
     "item.facts": ("概要", "In short"),
     "item.id": ("编号", "Id"),
     "item.version": ("版本", "Version"),
