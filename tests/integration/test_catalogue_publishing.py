@@ -102,6 +102,13 @@ async def clear_of(truth: asyncpg.Connection, item: UUID) -> dict[str, Any]:
     return json.loads(await truth.fetchval("SELECT clear FROM item WHERE id = $1", item))
 
 
+async def until_waiting(services: Services, transactions: int) -> None:
+    """Until so many wait for a lock; asked by itself, for within a transaction the first answer would stand."""
+    async with asyncio.timeout(20):
+        while await services.database.pool.fetchval(WAITING) < transactions:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 # Publishing ------------------------------------------------------------------------------------------------
 
 
@@ -206,7 +213,13 @@ async def test_only_the_citys_own_may_publish(city: Services, truth: asyncpg.Con
 
 async def test_of_two_that_publish_one_version_at_once_one_does(city: Services, truth: asyncpg.Connection) -> None:
     by = await caller(city, PUBLISHER)
-    both = await asyncio.gather(*(publish_catalogue(city, by, written(edition("2025.1")), "同时") for _ in range(2)))
+    async with truth.transaction():
+        # Both have begun before either may write.
+        await truth.execute("LOCK TABLE catalogue IN SHARE ROW EXCLUSIVE MODE")
+        publishing = [publish_catalogue(city, by, written(edition("2025.1")), "同时") for _ in range(2)]
+        tasks = [asyncio.create_task(one) for one in publishing]
+        await until_waiting(city, 2)
+    both = await asyncio.gather(*tasks)
     assert sorted(one.published for one in both) == [False, True]
     assert [fault.code for one in both for fault in one.faults] == ["catalogue_version_taken"]
     assert await truth.fetchval(ACTS) == 1
@@ -303,10 +316,7 @@ async def test_a_set_that_is_being_decided_is_decided_by_one_catalogue(
     async with truth.transaction():
         await truth.execute("SELECT 1 FROM counter WHERE device_id = $1 FOR UPDATE", phone.device_id)
         exchanging = asyncio.create_task(phone.send())
-        async with asyncio.timeout(10):
-            # Within one transaction PostgreSQL would go on telling what it told first.
-            while not await city.database.pool.fetchval(WAITING):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until_waiting(city, 1)
         await publish(city, narrowed("2025.1"))
     answer, _ = phone.apply(*await exchanging)
     # A publication counts for what comes after it: under the new one it would be kept, and so sealed.
