@@ -18,6 +18,7 @@ FROM item i LEFT JOIN grid g ON g.id = i.grid_id
 WHERE NOT i.deleted AND i.stream_class <> 'author'
 """
 _LABELS = "SELECT grid_id, code, from_version, coalesce(to_version, 1000000) AS to_version FROM grid_label"
+_STANDING = 1_000_000
 _TWO_LABELS = "SELECT grid_id FROM grid_label WHERE to_version IS NULL GROUP BY grid_id HAVING count(*) > 1"
 _RECODES = """
 SELECT * FROM (
@@ -80,15 +81,22 @@ def _check_move(row: Any, told: dict[str, Any], labels: list[Label], kinds: dict
 
 
 async def _rebased_is_told(city: City, labels: list[Label]) -> None:
-    """What was told to be rebased named a grid that has ended, and lies in one that came out of it or that was told."""
-    ended = {one.code for one in labels if one.grid not in {at.grid for at in labels if at.to_version == 1_000_000}}
+    """What was told to be rebased names the ended grid that its code named, or the grid in whose ground it was written,
+    and the grid that it came to.
+    """
+    current = {one.grid for one in labels if one.to_version == _STANDING}
+    ended = {one.code for one in labels if one.grid not in current}
     rows = await city.rows("SELECT item_id, version, grid_id, derivation::text AS derivation FROM revision")
     known = {(row["item_id"], row["version"]): row for row in rows}
     for place in city.told.rebased:
         row = known.get(place)
         told = json.loads(row["derivation"]) if row and row["derivation"] else {}
-        path, about = told.get("path", ()), dict(row or {})
-        holds("I7", told.get("written", {}).get("code") in ended, "what is rebased names an ended grid", place, about)
-        holds("I7", path and path[-1]["version"] <= told["registry"], "what is rebased tells the steps", place, about)
+        about, former = dict(row or {}), told.get("from")
+        named = told.get("written", {}).get("code") in ended
+        changed = former in {str(one.grid) for one in labels} and row is not None and former != str(row["grid_id"])
+        holds("I7", named or changed, "what is rebased names the grid that it left", place, about)
+        steps = [hop["version"] for hop in told.get("path", ())]
+        told_steps = all(one <= told["registry"] for one in steps) and (steps or changed)
+        holds("I7", told_steps, "what is rebased tells the steps", place, about)
         codes = {one.code for one in labels if row and one.grid == row["grid_id"]}
         holds("I7", told.get("code") in codes, "what is rebased tells its grid", place, about)
