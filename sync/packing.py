@@ -6,6 +6,7 @@ an id, 32 bytes are a hash. Whoever reads needs no form to tell. Ids elsewhere a
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,7 +19,10 @@ _ID, _HASH = 16, 32
 
 def packed(compiled: CompiledType, fields: Fields) -> Fields:
     """An item's fields with the ids it refers to, and the hashes of its photos, in bytes."""
-    found = {key: _packed_id(fields[key]) for key in compiled.reference_fields if key in fields}
+    found: Fields = {}
+    for key in compiled.reference_fields:
+        if key in fields:
+            found[key] = _packed_id(fields[key])
     key = compiled.photo_field
     if key in fields and isinstance(fields[key], list):
         found[key] = [_packed_photo(photo) for photo in fields[key]]
@@ -62,11 +66,9 @@ def _bits(value: Any) -> Bits64:
 
 def _packed_id(value: Any) -> Any:
     """An id of the one spelling that `unpacked` gives back; what a form of another time held stays as it is."""
-    try:
-        found = UUID(value)
-    except (ValueError, TypeError, AttributeError):
-        return value
-    return found.bytes if str(found) == value else value
+    if isinstance(value, str) and _ID_TEXT.fullmatch(value):
+        return bytes.fromhex(value.replace("-", ""))
+    return value
 
 
 def _packed_photo(photo: Any) -> Any:
@@ -75,3 +77,4 @@ def _packed_photo(photo: Any) -> Any:
 
 
 _DIGITS = frozenset("0123456789abcdef")
+_ID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
