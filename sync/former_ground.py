@@ -61,9 +61,11 @@ class FormerGround:
         self._former: list[_Former] = []
         for grid_id, held in of_grid.items():
             self._take(grid_id, held)
+        # The same ground is asked about many times over: what became of it is put together once.
+        self._paths: Final[dict[tuple[object, ...], tuple[Hop, ...]]] = {}
         changed = (*(one.to_version for one in self._former), *self._since.values())
         self._newest: Final = max(changed, default=0)
-        # Outlines of several versions overlap; each is known by its place in the list.
+        # Outlines of several versions overlap; each is known by its place in the list, which is that of its number.
         places = [(UUID(int=at), f"{at:09}", one.outline) for at, one in enumerate(self._former)]
         self._index: Final = GridIndex(places)
 
@@ -82,10 +84,14 @@ class FormerGround:
         """Whether an outline began or ended after a registry version."""
         return self._newest > version
 
+    def stands_since(self, grid_id: UUID, version: int) -> bool:
+        """Whether a current grid had the outline of today at a registry version."""
+        return self._since.get(grid_id, 0) <= version
+
     def reached(self, fix: Fix) -> list[FormerlyReached]:
         """Every former outline that a position with its accuracy touches."""
         found = self._index.reached(*fix.wgs84, fix.accuracy_m)
-        return [FormerlyReached(self._former[one.grid_id.int], one.inside, one.clear) for one in found]
+        return [FormerlyReached(self._former[at], inside, clear) for at, inside, clear in found]
 
     def locate(self, reached: list[FormerlyReached], version: int, now: Located) -> Located:
         """`GridIndex.locate` as of a registry version. `now`: where the position lies today, as accurately."""
@@ -93,7 +99,7 @@ class FormerGround:
         inside = [one for one in near if one.inside]
         if len(inside) == 1 and inside[0].clear:
             return Located(inside[0].former.grid_id, False)
-        standing = [grid_id for grid_id in _touched(now) if self._since.get(grid_id, 0) <= version]
+        standing = [grid_id for grid_id in _touched(now) if self.stands_since(grid_id, version)]
         if not near and now.grid_id is not None:
             return now if standing else Located(None, False)
         touched = (*(one.former.grid_id for one in near), *standing)
@@ -109,6 +115,14 @@ class FormerGround:
         """
         held = [(one.former.from_version, one.former.grid_id) for one in reached if one.inside]
         held = sorted([*held, (self._since.get(now, 0), now)])
+        asked = from_grid, since, *held
+        known = self._paths.get(asked)
+        if known is None:
+            known = self._paths[asked] = self._told(held, from_grid, since, lineage)
+        return known
+
+    def _told(self, held: list[tuple[int, UUID]], from_grid: UUID, since: int, lineage: Lineage) -> tuple[Hop, ...]:
+        """The path, by who had the ground from which version on."""
         if max((one for one in held if one[0] <= since), default=(0, None))[1] != from_grid:
             return ()
         passed = [later for one, later in pairwise(held) if one[1] != later[1] and later[0] > since]
@@ -151,8 +165,11 @@ class Then:
         return isinstance(grid_id, UUID) and self._lineage.stood(grid_id, self._version)
 
     def locate(self, fix: Fix) -> Located:
-        """Where a position lay."""
-        return self._ground.locate(self._formerly(fix), self._version, self._sighting.locate(fix))
+        """Where a position lay: for most where it lies, in a grid whose outline is what it was."""
+        now = self._sighting.locate(fix)
+        if now.grid_id is not None and self._ground.stands_since(now.grid_id, self._version):
+            return now
+        return self._ground.locate(self._formerly(fix), self._version, now)
 
     def path(self, fix: Fix, from_grid: UUID, now: UUID) -> tuple[Hop, ...]:
         """What became of the ground at a position since, see `FormerGround.path`."""

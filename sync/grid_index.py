@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import cos, floor, radians
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -56,10 +56,13 @@ class Located(Struct, frozen=True, gc=False):
     candidates: tuple[UUID, ...] = ()
 
 
-class Reached(Struct, frozen=True, gc=False):
-    """An outline that an accuracy circle touches: whether it holds the point, and if so, the whole circle (`clear`)."""
+class Reached(NamedTuple):
+    """An outline that an accuracy circle touches, by its place in the order of codes.
 
-    grid_id: UUID
+    `inside`: it holds the point; `clear`: and the whole circle.
+    """
+
+    place: int
     inside: bool
     clear: bool
 
@@ -128,12 +131,12 @@ class GridIndex:
         reached: list[Reached] = []
         for at in near:
             if self._is_deep(at, x, y, reach_m):
-                reached.append(Reached(self._ids[at], inside=True, clear=True))
+                reached.append(Reached(at, inside=True, clear=True))
                 continue
             point = point or shapely.points(np.array((x, y)))
             inside, border_m = bool(self._outlines[at].intersects(point)), self._borders[at].distance(point)
             if inside or border_m <= reach_m:
-                reached.append(Reached(self._ids[at], inside, inside and border_m > reach_m))
+                reached.append(Reached(at, inside, inside and border_m > reach_m))
         return reached
 
     def _is_deep(self, at: int, x: float, y: float, reach_m: float) -> bool:

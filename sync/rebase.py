@@ -200,11 +200,13 @@ def _written(rebase: Rebase, told: Claim | None, registry: Registry) -> Written 
 
 def _with_ground(path: tuple[Hop, ...], ground: tuple[Hop, ...]) -> tuple[Hop, ...]:
     """All steps in the order of versions. That a border was moved is told once: by where this piece of ground went."""
-    if not ground:
-        return path
-    redrawn = {(hop.version, hop.before) for hop in ground if hop.kind == "redraw"}
-    named = [hop for hop in path if hop.kind != "redraw" or (hop.version, hop.before) not in redrawn]
-    return tuple(sorted(dict.fromkeys([*named, *ground]), key=lambda hop: hop.version))
+    left = [hop for hop in path if hop not in ground] if ground else path
+    named = [hop for hop in left if not any(_is_told_by(hop, one) for one in ground)]
+    return tuple(sorted([*named, *ground], key=lambda hop: hop.version)) if named else ground
+
+
+def _is_told_by(hop: Hop, ground: Hop) -> bool:
+    return hop.kind == ground.kind == "redraw" and (hop.version, hop.before) == (ground.version, ground.before)
 
 
 def _ground_path(rebase: Rebase, registry: Registry) -> tuple[Hop, ...]:

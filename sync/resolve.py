@@ -50,6 +50,21 @@ def resolve(dispute: Dispute, item: ItemState, choice: Choice, context: Context)
     return _revise("resolve", item, wanted, _deleted_after(dispute, item, choice), item.urgency, context)
 
 
+def grid_named(code: str, registry: Registry) -> UUID | Refusal:
+    """The grid that a person names by a code, be it one that has ended and become a single other one."""
+    reading = registry.read_code(code)
+    if reading.answer == "one":
+        return reading.grids[0]
+    if reading.answer == "several":
+        codes = [registry.code(grid_id) or "" for grid_id in reading.grids]
+        return invalid(
+            f"此编码的网格已变更为 {'、'.join(codes)};请指定其中之一。",
+            f"The grid of this code became {', '.join(codes)}; name one of these.",
+            "grid",
+        )
+    return invalid("没有使用此编码的现行网格。", "No current grid bears this code.", "grid")
+
+
 def settlement_of(dispute: Dispute, take: Take, revision: Revision) -> Settlement:
     """What is to be remembered of a resolution."""
     before = revision.before or revision.after
@@ -118,9 +133,10 @@ def _take_in(dispute: Dispute, item: ItemState, choice: Choice, context: Context
     if isinstance(revision, Refusal):
         return revision
     if dispute.kind in PLACING_KINDS:
-        grid_id, derivation = context.registry.by_code.get(choice.grid or ""), {"source": "person"}
-        if grid_id is None:
-            return invalid("没有使用此编码的现行网格。", "No current grid bears this code.", "grid")
+        named, derivation = grid_named(choice.grid or "", context.registry), {"source": "person"}
+        if isinstance(named, Refusal):
+            return named
+        grid_id = named
     else:
         grid_id, derivation = _grid_of_held(dispute, revision, context)
         if grid_id is None:
@@ -136,9 +152,10 @@ def _take_in(dispute: Dispute, item: ItemState, choice: Choice, context: Context
 def _grid_of_held(dispute: Dispute, revision: Revision, context: Context) -> tuple[UUID | None, dict[str, Any] | None]:
     if revision.after.grid_id is not None:
         return revision.after.grid_id, revision.derivation
-    place = dispute.claim
-    if isinstance(place, HeldPlace) and place.grid and context.registry.code(place.grid) is not None:
-        return place.grid, {"source": "held"}
+    place, registry = dispute.claim, context.registry
+    became = registry.lineage.carry(place.grid, 0).grids if isinstance(place, HeldPlace) and place.grid else ()
+    if len(current := [one for one in became if registry.code(one) is not None]) == 1:
+        return current[0], {"source": "held"}
     return _placed(revision.after, revision.after.fields, context)
 
 

@@ -96,7 +96,7 @@ def _statement(name: str) -> str:
     """Conflicts that are asked for, within grants; of items without a grid by what their code may stand for."""
     statement = sql(name).replace("{wanted}", sql("wanted_conflicts")).replace("{reached}", sql("reached"))
     statement = statement.replace("{claim_reached}", sql("claim_reached"))
-    return statement.replace("{claim_within}", sql("claim_within"))
+    return statement.replace("{claim_within}", sql("claim_within")).replace("{heirs}", sql("heirs"))
 
 
 async def group_of_conflict(connection: Connection, group_id: UUID) -> list[Row]:

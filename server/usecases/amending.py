@@ -68,9 +68,11 @@ class Amendment:
         told = [duplicate_notice(one["id"], one["item_id"], author, at, is_open=True) for one in opened]
         return [*claimed.writes, *writes_for_notices(await items.upsert_notices(tx.connection, told))]
 
-    async def submit(self, author_id: UUID) -> list[FeedWrite]:
-        """Its submission for review, as written by this person."""
-        desk, submitted = self._desk, [Submitted(self._after, self._secret, author_id)]
+    async def submit(self, author_id: UUID, *, same: bool = False) -> list[FeedWrite]:
+        """Its submission for review, as written by this person; if it says the `same` as before, its review goes on."""
+        desk, before = self._desk, self._revision.before
+        keeps = (before.version, before.rev) if same and before else None
+        submitted = [Submitted(self._after, self._secret, author_id, keeps)]
         return await submit_revisions(desk.tx, desk.services, submitted, desk.order.now)
 
     def _head_row(self) -> dict[str, Any]:

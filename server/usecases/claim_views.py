@@ -99,7 +99,7 @@ async def view_claim(
         fault=claim.fault,
         fault_zh=zh,
         fault_en=en,
-        candidates=await _candidates(connection, claim, _point(compiled, fields, reveal=reveal)),
+        candidates=await _candidates(connection, services, claim, _point(compiled, fields, reveal=reveal)),
         content=contents(compiled, fields, reveal=reveal),
     )
 
@@ -109,8 +109,12 @@ def contents(compiled: CompiledType, fields: Fields, *, reveal: bool) -> list[Co
     return [_content(compiled, key, fields[key], reveal=reveal) for key in in_form_order(compiled, fields)]
 
 
-async def _candidates(connection: Connection, claim: UnsettledCode, point: Fix | None) -> list[Candidate]:
-    rows = await crosswalk.candidate_grids(connection, claim.candidates)
+async def _candidates(
+    connection: Connection, services: Services, claim: UnsettledCode, point: Fix | None
+) -> list[Candidate]:
+    """The grids of today: what was a candidate when the conflict opened may have been split or merged since."""
+    today = [grid_id for one in claim.candidates for grid_id in services.registry.lineage.carry(one, 0).grids]
+    rows = await crosswalk.candidate_grids(connection, list(dict.fromkeys(today)))
     return [
         Candidate(
             grid=row["grid_id"],

@@ -28,6 +28,8 @@ from server.usecases.sealed_items import Vault
 from server.usecases.settling import Done, Held, Settled, settle, take_back
 from sync.decisions import PLACING_KINDS
 from sync.disputes import Choice, may_assign
+from sync.refusal import Refusal
+from sync.resolve import grid_named
 
 Beside = Callable[[Transaction, Row], Awaitable[set[UUID]]]
 """The items that are changed beside those of the group, by the row of the conflict."""
@@ -167,9 +169,11 @@ def _out_of_reach(grouped: bool) -> Problem:
 
 def _check_area(services: Services, order: Order, held: Held, choice: Choice) -> None:
     """Nobody gives an item away into another area: the grid must lie in his own; an unknown code is refused later."""
-    grid_id = services.registry.by_code.get(choice.grid or "")
-    grants = grants_of(services, order.actor)
-    if grid_id is not None and not may_assign(grants, held.item.type, grid_id, choice.grid or ""):
+    named = grid_named(choice.grid or "", services.registry)
+    if isinstance(named, Refusal):
+        return
+    grants, code = grants_of(services, order.actor), services.registry.code(named) or ""
+    if not may_assign(grants, held.item.type, named, code):
         raise Problem(
             "resolution_invalid",
             field="grid",

@@ -16,7 +16,7 @@ from sync.decisions import Decision
 class DecidedSet(Struct, frozen=True):
     """A change set and what was decided about each of its changes (None: one that could not be decoded).
 
-    Salvage and forked sets that are released have no number.
+    Salvage and forked sets that are released have no number. `notices`: what its author is to be told of it, as rows.
     """
 
     device_id: UUID
@@ -27,6 +27,7 @@ class DecidedSet(Struct, frozen=True):
     at: datetime
     changes: Sequence[tuple[Change, datetime] | None]
     decisions: Sequence[Decision]
+    notices: Sequence[dict[str, Any]] = ()
 
     def place(self, index: int) -> dict[str, Any]:
         """Where change `index` came from."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace as dataclass_replace
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid5
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -221,7 +222,28 @@ def _decided(
         at=order.now,
         changes=changes,
         decisions=[_NOTHING] * before + [_by_whom(one, by) for one in decisions],
+        notices=_notices(content.author_id, decisions, order.now),
     )
+
+
+def _notices(author_id: UUID, decisions: Sequence[Decision], at: datetime) -> list[dict[str, Any]]:
+    """His phone holds the change as kept and not applied: its author is told by a notice for each item.
+
+    Of a loser that was linked he is told under the id that he wrote; the winner may be none of his.
+    """
+    taken = [one.carried or one.item_id for one in decisions if not one.held and one.code is None]
+    return [
+        {
+            "id": uuid5(item_id, f"released {author_id}"),
+            "user_id": author_id,
+            "kind": "notice",
+            "code": "released",
+            "item_id": item_id,
+            "open": True,
+            "created_at": at,
+        }
+        for item_id in dict.fromkeys(one for one in taken if one is not None)
+    ]
 
 
 def _places(row: Row, content: Content) -> list[int]:

@@ -209,7 +209,8 @@ class _Storing:
         notices = await items.upsert_notices(tx.connection, [self._notice(is_open=state == "open")])
         # Who only told the grid, or let go on what was held, has written nothing that he could not review.
         wrote_nothing = self._held.dispute.holds_item and not self._revision.fields
-        writes += await self._amendment.submit(after.author_id if wrote_nothing else self._order.actor.user_id)
+        writer = after.author_id if wrote_nothing else self._order.actor.user_id
+        writes += await self._amendment.submit(writer, same=wrote_nothing)
         await self._record(detail)
         writes += [*writes_for_notices(notices), *writes_for_item(self._revision.before, after)]
         return Settled(self._done(state), writes)

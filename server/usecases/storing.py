@@ -15,7 +15,7 @@ from server.errors import CATALOGUE
 from server.services import Services
 from server.usecases.claiming import store_claims
 from server.usecases.decided_set import DecidedSet
-from server.usecases.feeding import FeedWrite, write_feed, writes_for_item
+from server.usecases.feeding import FeedWrite, write_feed, writes_for_item, writes_for_notices
 from server.usecases.first_submissions import submit_new_items
 from server.usecases.loading import Loaded
 from server.usecases.new_items import store_new_items
@@ -53,6 +53,8 @@ async def store_decisions(
     writes = await _submit_others(tx, services, loaded, decided, others) if others else []
     parked, about_twins = await store_conflicts(tx, loaded, decided, claimed.doubts)
     writes += claimed.writes + parked
+    if decided.notices:
+        writes += writes_for_notices(await items.upsert_notices(tx.connection, list(decided.notices)))
     await push.insert_quarantine(tx.connection, _quarantine_rows(loaded, decided))
     fresh = [touched.pop(one.after.id, one.after) if touched else one.after for _, one in new]
     writes += _entries(_heads(others), touched)

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from schemas.item_type import ReviewStep
 from server.db import items, reviews
 from server.db.database import Transaction
 from server.services import Services
@@ -27,15 +28,19 @@ from sync.case_state import CaseState
 from sync.cases import advance, open_case, revised
 from sync.duties import review_steps
 from sync.items import ItemState
-from sync.review import ReviewState, Submission, authors_of, is_sampled, submit
+from sync.review import ReviewState, Revision, Submission, authors_of, is_sampled, submit
 
 
 class Submitted(Struct, frozen=True):
-    """An item's new head, its key, and who wrote the revision."""
+    """An item's new head, its key, and who wrote the revision.
+
+    `keeps`: the revision whose review it goes on with, for nothing that anybody wrote has changed since.
+    """
 
     item: ItemState
     secret: bytes
     author_id: UUID
+    keeps: Revision | None = None
 
 
 async def submit_revisions(
@@ -52,12 +57,14 @@ async def submit_revisions(
     standings = await load_standings(tx.connection, services, [(one.item, one.secret) for one in submitted])
     held = await _assignments(tx, submitted, standings, now)
     moves = [
-        take_submission(services, standing, one.author_id, held, now)
+        _keep_review(services, standing, one.keeps, held, now)
+        or take_submission(services, standing, one.author_id, held, now)
         for standing, one in zip(standings, submitted, strict=True)
         if not one.item.deleted
     ]
     await store_moves(tx, services, moves, now)
-    returned = [one for one in standings if one.review and one.review.state == "returned"]
+    answered = {one.after.item.id for one in moves if one.after.review and one.after.review.state != "returned"}
+    returned = [one for one in standings if one.review and one.review.state == "returned" and one.item.id in answered]
     notices = [returned_notice(one, now, is_open=False) for one in returned]
     return writes_for_notices(await items.upsert_notices(tx.connection, notices))
 
@@ -97,6 +104,43 @@ def take_submission(
     return Moved(standing, after, steps, list(steps_by_itself(standing.case, after, now)))
 
 
+def _keep_review(
+    services: Services,
+    standing: Standing,
+    keeps: Revision | None,
+    held: Mapping[UUID, tuple[Assignment, ...]],
+    now: datetime,
+) -> Moved | None:
+    """The review as it stood, of the revision by which a person only told the grid; None where it begins anew.
+
+    As after any other move (ADR 30) what was approved stays so, and what was returned is still to be corrected. What
+    still waits is asked of the desk of the new grid, for a desk is found by where the item lies; only where somebody
+    who wrote it would review it there do the type's rules send it to another tier, and it begins anew.
+    """
+    review = standing.review
+    if review is None or review.revision != keeps:
+        return None
+    asked = review.steps if review.state == "pending" else ()
+    if asked and _steps(services, standing, review.authors, held) != asked:
+        return None
+    head = standing.item.version, standing.item.rev
+    approved = head if review.approved == keeps else review.approved
+    kept = replace(standing, review=replace(review, version=head[0], rev=head[1], approved=approved))
+    after = replace(kept, case=_case(services, kept, now))
+    return Moved(standing, after, [], list(steps_by_itself(standing.case, after, now)))
+
+
+def _steps(
+    services: Services,
+    standing: Standing,
+    authors: Sequence[UUID],
+    held: Mapping[UUID, tuple[Assignment, ...]],
+) -> tuple[ReviewStep, ...]:
+    departments = {one.code: one for one in services.catalogue.source.departments}
+    assignments = [held[author] for author in authors]
+    return review_steps(standing.ruling.review_by, assignments, standing.facts, standing.compiled.type, departments)
+
+
 def _review(
     services: Services, standing: Standing, author_id: UUID, held: Mapping[UUID, tuple[Assignment, ...]]
 ) -> ReviewState:
@@ -108,9 +152,7 @@ def _review(
         evidence_verified=standing.evidence_verified(),
         sampled=is_sampled(item.id, item.version, item_type.sample_rate),
     )
-    authors = [held[author] for author in authors_of(standing.review, author_id)]
-    departments = {one.code: one for one in services.catalogue.source.departments}
-    steps = review_steps(ruling.review_by, authors, standing.facts, item_type, departments)
+    steps = _steps(services, standing, authors_of(standing.review, author_id), held)
     return submit(ruling, submission, steps, standing.review)
 
 

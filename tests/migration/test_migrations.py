@@ -34,6 +34,7 @@ async def test_entries_of_before_are_hashed_as_phones_hash_them(database_url, tr
     )
     # What came after is made once more.
     await truth.execute("DROP TABLE catalogue")
+    await truth.execute("DROP INDEX lineage_predecessors")
     await truth.execute("UPDATE alembic_version SET version_num = '0013'")
     await asyncio.to_thread(upgrade, database_url)
     hashes = [entry_hash(one, version, rev % 2**64, touch) for one, version, rev, touch in entries]

@@ -107,11 +107,23 @@ WHERE {wanted};
 -- name: people_named
 SELECT id FROM users WHERE id = $1 OR phone_index = $2 OR name = $3;
 
+-- name: heirs
+-- Put into the two below: the grids that the candidates of a claim were, and all that came out of them since.
+(
+    WITH RECURSIVE heir (grid) AS (
+        SELECT w.grid::uuid FROM jsonb_array_elements_text(c.claim -> 'candidates') AS w (grid)
+        UNION
+        SELECT unnest(s.successors)
+        FROM heir h JOIN lineage s ON s.predecessors @> ARRAY[h.grid] AND s.kind IN ('split', 'merge')
+    )
+    SELECT heir.grid FROM heir
+)
+
 -- name: claim_within
 -- Put into the statement above: the code of an item without a grid may stand for one with this prefix ($7).
 EXISTS (
-    SELECT FROM jsonb_array_elements_text(c.claim -> 'candidates') AS e (grid)
-    JOIN grid_label q ON q.grid_id = e.grid::uuid AND q.to_version IS NULL
+    SELECT FROM {heirs} AS e (grid)
+    JOIN grid_label q ON q.grid_id = e.grid AND q.to_version IS NULL
     WHERE starts_with(q.code, $7)
     UNION ALL
     SELECT FROM jsonb_array_elements_text(c.claim -> 'counties') AS e (county) WHERE starts_with(e.county, $7)
@@ -122,8 +134,8 @@ EXISTS (
 -- that its code may stand for, or, while none of these is current, all counties that its author worked in.
 (i.grid_id IS NULL AND c.claim IS NOT NULL AND NOT EXISTS (
     WITH candidate AS (
-        SELECT q.grid_id, q.code FROM jsonb_array_elements_text(c.claim -> 'candidates') AS e (grid)
-        JOIN grid_label q ON q.grid_id = e.grid::uuid AND q.to_version IS NULL
+        SELECT q.grid_id, q.code FROM {heirs} AS e (grid)
+        JOIN grid_label q ON q.grid_id = e.grid AND q.to_version IS NULL
     )
     SELECT FROM (
         SELECT p.grid_id, p.code FROM candidate p
