@@ -140,7 +140,8 @@ async def test_what_waits_for_a_photo_is_told(
     await fireman.act(item, "sign", "dispatched")
     after = {key: photo(2)[key] for key in ("sha256", "size")}
     await fireman.act(item, "handle", "signed", photos=[after])
-    (told,) = (await onegrid("list", "--waiting", "closing", "--json", by=CHIEF)).document["photos"]
+    closing = ("list", "--waiting", "closing", "--state", "all", "--json")
+    (told,) = (await onegrid(*closing, by=CHIEF)).document["photos"]
     assert (told["sha256"], told["role"], told["waits"]) == (sha(2), "close", "closing")
     assert "结案在等 closing waits" in (await onegrid("show", sha(2), by=CHIEF)).out
 

@@ -80,6 +80,7 @@ FROM above a
 LEFT JOIN organisation o ON o.division = a.code AND o.department = ANY((SELECT $1::text[])::text[]);
 
 -- Cases of items that the grants in $1 reach, and of those in the areas $2 that ask an office there for a decision.
+-- Of a range of ids the planner cannot know how short it is: a single one is asked for as what it is.
 -- name: list_cases
 WITH page AS MATERIALIZED (
     SELECT c.item_id, l.code
@@ -90,7 +91,8 @@ WITH page AS MATERIALIZED (
         AND ({reached} OR (
             c.asked IS NOT NULL AND EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(l.code, p))
         ))
-        AND ($3::uuid IS NULL OR c.item_id BETWEEN $3 AND $4::uuid)
+        AND ($3::uuid IS NULL
+            OR CASE WHEN $3 = $4::uuid THEN c.item_id = $3 ELSE c.item_id BETWEEN $3 AND $4 END)
         AND ($5::text IS NULL OR c.state = $5)
         AND ($6::text IS NULL OR i.type = $6)
         AND ($7::text IS NULL OR starts_with(l.code, $7))
