@@ -6,7 +6,7 @@ written so that nothing else in an installation looks like it:
     text      ends with 龘 and two of the twelve branches: 张伟龘子丑
     telephone 17091 and six digits; no other telephone of the demo begins so
     identity  a number of the area 699999, which is no area
-    position  seven decimals, the last no zero; outlines have six
+    position  seven decimals, the last no zero; outlines have six, and sums of seconds more
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MARKS = {
     "text": re.compile(f"龘[{_BRANCHES}]{{2}}"),
     "phone": re.compile(_NOTHING_BEFORE + r"17091[0-9]{6}(?![0-9A-Za-z])"),
     "identity": re.compile(_NOTHING_BEFORE + r"699999[0-9]{11}[0-9Xx](?![0-9A-Za-z])"),
-    "position": re.compile(_NOTHING_BEFORE + r"(?:11[789]|3[123])\.[0-9]{6,}[1-9](?![0-9A-Za-z])"),
+    "position": re.compile(_NOTHING_BEFORE + r"(?:11[789]|3[123])\.[0-9]{6}[1-9](?![0-9A-Za-z])"),
 }
 _HEXADECIMAL = re.compile(rb"\\x((?:[0-9a-f]{2}){4,})")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")

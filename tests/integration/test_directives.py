@@ -117,7 +117,7 @@ async def test_a_new_directive_is_news_once(services: Services, phone: FieldPhon
     mark = (await phone.sync())[-1].mark
     assert await poll() == 204
     await ask_for_update(services, cadre, phone.device_id, "表单换版")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):
         while await poll() != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     answer = (await phone.sync())[-1]

@@ -181,14 +181,14 @@ async def test_a_stream_ends_with_the_right_to_it(
 ) -> None:
     async with events(here, phone.headers) as opened:
         await truth.execute(statement, WORKER.id)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(5):
             await opened.ended()
     await until(lambda: here.services.memory.listeners.count == 0)
 
 
 async def test_a_stream_ends_when_its_time_is_up(here: Process, phone: FieldPhone) -> None:
     async with events(here, phone.headers, wait=1) as opened:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(5):
             await opened.ended()
 
 
@@ -234,5 +234,5 @@ async def test_a_server_that_stops_does_not_wait_for_its_listeners(
 ) -> None:
     async with process(settings_of_test) as stopping, events(stopping, phone.headers) as opened:
         stopping.server.should_exit = True
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             await opened.ended()
