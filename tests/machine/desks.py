@@ -165,9 +165,9 @@ async def wipe(city: City, chance: Random) -> bool:
 
 
 async def _known(city: City) -> list[Handset]:
-    """Phones that the database has heard of, of people who are there."""
+    """Phones that the database has heard of, of people who work in the administrator's division at present."""
     known = {row["id"] for row in await city.rows("SELECT id FROM device")}
-    return [one for one in city.phones if one.device_id in known and one.person.id not in city.told.left]
+    return [one for one in city.phones if one.device_id in known and city.told.posts.get(one.person.id)]
 
 
 # Conflicts -------------------------------------------------------------------------------------------------
