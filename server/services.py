@@ -32,8 +32,8 @@ from sync.registry import Registry
 log = structlog.get_logger()
 
 _REGISTRY_SECONDS = 2.0
-_CATALOGUE_SECONDS = 1.5
-"""With the reading and compiling of a new one, it is never older than two."""
+_CATALOGUE_SECONDS = 1.0
+"""With the reading and compiling of a new one, it is not older than two."""
 
 
 class RegistryHolder:

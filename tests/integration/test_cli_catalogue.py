@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -48,6 +51,24 @@ def renamed(version: str) -> Document:
 
 def keep(file: Path, content: bytes) -> None:
     file.write_bytes(content)
+
+
+async def at_terminal(environ: dict[str, str], typed: str, *arguments: str) -> Ended:
+    """What is typed at a terminal; what is written goes elsewhere."""
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, typed.encode())
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server.cli", *arguments),
+        env=environ | {"PYTHONIOENCODING": "utf-8"},
+        stdin=terminal,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    os.close(keyboard)
+    os.close(terminal)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
 
 
 def refused(ended: Ended, status: int, code: str) -> None:
@@ -106,6 +127,20 @@ async def test_wrong_usage_and_refusals(environ: dict[str, str], file: Path) -> 
     about = await onegrid(environ, *publish, "--help")
     assert "没有撤销" in about.out
     assert "There is no undo" in about.out
+
+
+async def test_at_a_terminal_it_is_shown_first_and_the_reason_asked_for(
+    environ: dict[str, str], truth: asyncpg.Connection, file: Path
+) -> None:
+    keep(file, written(renamed("2025.1")))
+    ended = await at_terminal(environ, "年度目录\n", "catalogue", "publish", str(file), *AS)
+    assert ended.status == 0, ended.err
+    assert ended.err.index("2024.2 → 2025.1") < ended.err.index("原因 / why")
+    assert "已发布 published: 2025.1" in ended.out
+    assert await truth.fetchval("SELECT reason FROM audit WHERE action = 'catalogue.published'") == "年度目录"
+    keep(file, written(renamed("2025.1")))
+    again = await at_terminal(environ, "", "catalogue", "publish", str(file), *AS)
+    assert (again.status, "原因 / why" in again.err) == (1, False)
 
 
 async def test_other_commands_speak_by_the_published_one(
