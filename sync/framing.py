@@ -11,11 +11,12 @@ Reading never raises anything but `Unreadable`, whatever the bytes are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import chain
 from math import isfinite
+from struct import Struct
 from typing import Any, Literal, NoReturn, TypeVar
 
 import msgspec
@@ -28,6 +29,7 @@ from schemas.wire import (
     ExchangeRequest,
     PackedExchangeRequest,
 )
+from sync.feed import to_hex, unsigned64
 from sync.packing import read_bits, to_bytes, to_text, unpacked
 
 Form = Literal["json", "msgpack"]
@@ -47,6 +49,7 @@ _ANSWERS = {
     "json": msgspec.json.Encoder(enc_hook=to_text),
     "msgpack": msgspec.msgpack.Encoder(enc_hook=to_bytes, uuid_format="bytes"),
 }
+_BITS: dict[Form, Callable[[int], Any]] = {"json": lambda bits: to_hex(unsigned64(bits)), "msgpack": Struct(">q").pack}
 
 
 class Unreadable(Exception):
@@ -101,6 +104,11 @@ def encode_answer(answer: ExchangeAnswer, form: Form) -> bytes:
 def encode_entry(entry: Entry, form: Form) -> msgspec.Raw:
     """One entry as it is put into an answer of that form; for MessagePack its item's fields are `packed`."""
     return msgspec.Raw(_ANSWERS[form].encode(entry))
+
+
+def spelled_bits(bits: int, form: Form) -> Any:
+    """A database bigint as an answer of that form spells `Bits64`: no encoder need be asked to."""
+    return _BITS[form](bits)
 
 
 def decode_answer(body: bytes, form: Form) -> ExchangeAnswer:

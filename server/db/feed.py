@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
@@ -61,12 +65,12 @@ async def heads_of_scope(connection: Connection, keys: Sequence[str]) -> dict[st
 
 
 async def entries_after(connection: Connection, reads: Sequence[Reading]) -> list[Row]:
-    """The next entries of some streams, each stream's by position.
+    """The next entries of some streams, each stream's by position, with what they tell of their items.
 
     An absence from before the fill began concerns nothing that the device was given, so it is left out.
     """
     ids, after, fills, most = zip(*reads, strict=True) if reads else ((), (), (), ())
-    return await connection.fetch(sql("entries_after"), ids, after, fills, most)
+    return await connection.fetch(_telling("entries_after"), ids, after, fills, most)
 
 
 async def erased_absences(connection: Connection, stream_ids: Sequence[int]) -> list[Row]:
@@ -86,16 +90,47 @@ async def hashes_at_places(connection: Connection, places: Sequence[tuple[int, i
 
 
 async def entries_with_hashes(connection: Connection, wanted: Sequence[tuple[int, int]]) -> list[Row]:
-    """Those of the wanted entries that are still present, in no order; given as (stream id, signed hash)."""
+    """Those of the wanted entries that are still present, in no order, told as by `entries_after`.
+
+    `wanted`: given as (stream id, signed hash).
+    """
     ids, hashes = zip(*wanted, strict=True) if wanted else ((), ())
-    return await connection.fetch(sql("entries_with_hashes"), ids, hashes)
+    return await connection.fetch(_telling("entries_with_hashes"), ids, hashes)
 
 
 async def bodies_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
-    """Items with key, review, case and photos."""
-    return await connection.fetch(sql("bodies_of_items"), item_ids)
+    """Items with key, review, case and photos; their times are for `moment`."""
+    return await connection.fetch(_telling("bodies_of_items"), item_ids)
 
 
 async def bodies_of_notices(connection: Connection, notice_ids: Sequence[UUID]) -> list[Row]:
     """Notices with what their body is made of."""
     return await connection.fetch(sql("bodies_of_notices"), notice_ids)
+
+
+@cache
+def _telling(name: str) -> str:
+    """A statement that tells items."""
+    statement = sql(name).replace("{told_entries}", sql("told_entries"))
+    return statement.replace("{told_item}", sql("told_item"))
+
+
+def values(sent: bytes) -> dict[str, Any]:
+    """The values behind the bytes in which PostgreSQL sends a `jsonb`: its version, and the text.
+
+    Rows that hold bytes are read at once and opened one by one, so that the values of many are never there together.
+    """
+    return _VALUES(sent[1:])
+
+
+_VALUES = msgspec.json.Decoder(dict[str, Any]).decode
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=1_000)
+def moment(sent: bytes | None) -> Any:
+    """The time behind the bytes in which PostgreSQL sends a `timestamptz`, microseconds since 2000; None behind none.
+
+    Items come in sets, so a page tells few times, and each of them often: to make one takes as long as three look-ups.
+    """
+    return None if sent is None else _EPOCH + timedelta(microseconds=int.from_bytes(sent, "big", signed=True))

@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
+from msgspec import Raw, Struct
 
-from schemas.wire import Bits64, Entry, EntryItem, NoticeBody
+from schemas.wire import Entry, NoticeBody
 from server.db.database import Connection, Row
 from server.services import Services
-from server.usecases.bodies import entry_items, notice_bodies
-from sync.feed import to_hex, unsigned64
-from sync.framing import Form, encode_entry
+from server.usecases.bodies import ItemTeller, notice_bodies
+from sync.framing import Form, encode_entry, spelled_bits
 
 
-class EncodedEntry(NamedTuple):
-    """An entry's row and its bytes in the answer's form."""
+class EncodedEntry(Struct, frozen=True, gc=False):
+    """An entry's place and its bytes in the answer's form. It holds no row: those are many, and large."""
 
-    row: Row
-    raw: msgspec.Raw
+    stream_id: int
+    position: int
+    raw: Raw
 
 
 async def encoded_entries(
     connection: Connection, services: Services, rows: Sequence[Row], form: Form
 ) -> list[EncodedEntry]:
     """The rows with their bytes, in the same order; whoever calls has decided that they may be read."""
-    items = await entry_items(connection, services, _ids(rows, is_item=True), form)
-    notices = await notice_bodies(connection, services, _ids(rows, is_item=False))
-    return [EncodedEntry(row, encode_entry(_entry(row, items, notices), form)) for row in rows]
+    teller = ItemTeller(services, form)
+    notices = await notice_bodies(connection, services, _notices(rows))
+    return [_encoded(row, teller, notices, form) for row in rows]
 
 
-def _entry(row: Row, items: Mapping[UUID, EntryItem], notices: Mapping[UUID, NoticeBody]) -> Entry:
-    object_id, is_present = row["object_id"], row["present"]
-    return Entry(
-        position=row["position"],
-        kind=row["kind"],
-        id=object_id,
-        version=row["version"],
-        rev=Bits64(to_hex(unsigned64(row["rev"]))),
-        touch=row["touch"],
-        item=items.get(object_id) if is_present else None,
-        notice=notices.get(object_id) if is_present else None,
-        erased=row["erased"],
-    )
+def _encoded(row: Row, teller: ItemTeller, notices: Mapping[UUID, NoticeBody], form: Form) -> EncodedEntry:
+    stream_id, object_id, kind, position, present, version, rev, touch, erased, _, *columns = row.values()
+    item = teller.tell(object_id, columns) if columns and columns[0] is not None else None
+    notice = notices.get(object_id) if present and kind != "item" else None
+    told = Entry(position, kind, object_id, version, spelled_bits(rev, form), touch, item, notice, erased)
+    return EncodedEntry(stream_id, position, encode_entry(told, form))
 
 
 def fitting(entries: Sequence[EncodedEntry], left: int) -> Sequence[EncodedEntry]:
@@ -63,5 +55,5 @@ def size_of(entries: Sequence[EncodedEntry]) -> int:
     return sum(len(entry.raw) for entry in entries)
 
 
-def _ids(rows: Sequence[Row], *, is_item: bool) -> list[UUID]:
-    return sorted({row["object_id"] for row in rows if row["present"] and (row["kind"] == "item") is is_item})
+def _notices(rows: Sequence[Row]) -> list[UUID]:
+    return sorted({row["object_id"] for row in rows if row["present"] and row["kind"] != "item"})

@@ -113,7 +113,7 @@ def _entries_on(page: StreamPage) -> int:
 
 
 def _page(start: Start, taken: Sequence[EncodedEntry], complete: bool) -> StreamPage:
-    position = taken[-1].row["position"] if taken else start.cursor.position
+    position = taken[-1].position if taken else start.cursor.position
     encoded: Any = [entry.raw for entry in taken]
     return StreamPage(
         stream=start.stream["key"],

@@ -84,7 +84,7 @@ async def _wanted(
     rows = sorted(rows, key=lambda row: order[row["stream_id"], row["hash"]])
     entries: dict[int, list[EncodedEntry]] = {}
     for entry in await encoded_entries(connection, services, rows, form):
-        entries.setdefault(entry.row["stream_id"], []).append(entry)
+        entries.setdefault(entry.stream_id, []).append(entry)
     return entries
 
 

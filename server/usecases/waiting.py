@@ -43,7 +43,7 @@ class Waiting(Struct):
     @property
     def position(self) -> int:
         """How far it was read."""
-        return self.entries[-1].row["position"] if self.entries else self.start.cursor.position
+        return self.entries[-1].position if self.entries else self.start.cursor.position
 
 
 async def read_waiting(
@@ -83,7 +83,7 @@ async def _add(
 ) -> None:
     by_stream = {one.start.stream["id"]: one for one in waiting}
     for entry in await encoded_entries(connection, services, rows, form):
-        by_stream[entry.row["stream_id"]].entries.append(entry)
+        by_stream[entry.stream_id].entries.append(entry)
 
 
 def _note_whole(behind: Sequence[Waiting], reads: Sequence[feed.Reading], rows: Sequence[Row]) -> None:

@@ -76,7 +76,7 @@ async def test_wherever_a_writer_stands_nobody_reads_past_its_position(
         assert sorted([*seen, *later]) == sorted([slow, fast]), passed[stop - 1]
 
 
-@pytest.mark.parametrize("statement", ["streams_of_scope", "entries_after", "bodies_of_items"])
+@pytest.mark.parametrize("statement", ["streams_of_scope", "entries_after", "read_counter"])
 async def test_what_commits_within_a_pull_is_in_the_next_one(
     services: Services, app_client: httpx.AsyncClient, statement: str
 ) -> None:

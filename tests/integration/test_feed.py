@@ -122,3 +122,32 @@ async def test_an_absence_takes_the_object_out_of_the_digest(database, truth, pr
     row = (await stream_rows(truth))["grid/one"]
     expected = entry_hash(OBJECTS[0], 2, 0, 0) if present else 0
     assert unsigned64(row["digest"]) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["1999-12-31 23:59:59.999999+00", "2000-01-01 00:00:00+00", "2026-11-26 08:00:00.000001+08"]
+)
+async def test_a_time_in_bytes_is_the_time_that_the_database_means(truth, text):
+    row = await truth.fetchrow("SELECT timestamptz_send(t) AS sent, t FROM (SELECT $1::text::timestamptz AS t) s", text)
+    assert feed.moment(row["sent"]) == row["t"]
+    assert feed.moment(None) is None
+
+
+async def test_values_in_bytes_are_those_that_the_database_holds(truth):
+    text = '{"a": [1, null, 2.5], "地址": "明珠路", "b": {}}'
+    assert feed.values(await truth.fetchval("SELECT jsonb_send($1::text::jsonb)", text)) == {
+        "a": [1, None, 2.5], "地址": "明珠路", "b": {}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["entries_after", "entries_with_hashes", "bodies_of_items"])
+async def test_no_table_is_read_whole_to_tell_items(truth, name):
+    """Not even by a planner that knows nothing of the tables yet."""
+    given = {
+        "entries_after": ([1], [0], [0], [10]),
+        "entries_with_hashes": ([1], [1]),
+        "bodies_of_items": ([UUID(int=1)],),
+    }
+    plan = "\n".join(row[0] for row in await truth.fetch("EXPLAIN " + feed._telling(name), *given[name]))
+    assert "Index Scan using item_pkey" in plan
+    assert "Seq Scan" not in plan

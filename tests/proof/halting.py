@@ -25,6 +25,7 @@ T = TypeVar("T")
 COMMIT = "COMMIT"
 _ASKING = ("execute", "executemany", "fetch", "fetchrow", "fetchval")
 _NAMES = {text: name for name, text in _STATEMENTS.items()}
+_BEGINNINGS = {text.partition("{")[0]: name for text, name in _NAMES.items() if "{" in text}
 
 
 class Halt:
@@ -44,7 +45,7 @@ class Halt:
     async def come_to(self, statement: str, connection: Connection) -> None:
         """Count the statement, and stand before it if it is the one."""
         self.connection = connection
-        self.passed.append(_NAMES.get(statement, statement))
+        self.passed.append(_named(statement))
         here = len(self.passed) == self._at or self.passed[-1] == self._before
         if here and not self.reached.is_set():
             self.reached.set()
@@ -56,6 +57,12 @@ class Halt:
         await asyncio.wait([reaching, task], return_when=asyncio.FIRST_COMPLETED)
         reaching.cancel()
         return self.reached.is_set()
+
+
+def _named(statement: str) -> str:
+    """What it is called in `queries/`: also where others were put into it."""
+    begun = [beginning for beginning in _BEGINNINGS if beginning and statement.startswith(beginning)]
+    return _NAMES.get(statement) or (_BEGINNINGS[max(begun, key=len)] if begun else statement)
 
 
 def halting(services: Services, halt: Halt) -> Services:

@@ -63,19 +63,26 @@ SELECT id, key, head, digest, gc_floor FROM stream WHERE key = ANY($1::text[]) O
 -- name: heads_of_scope
 SELECT key, head FROM stream WHERE key = ANY($1::text[]);
 
+-- The ids are asked for by a query of their own, so that the planner never knows how many there are: it would take the
+-- plan for this number of streams for a better one, and make it anew for every page, which takes as long as fifty entries.
 -- name: entries_after
-SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch,
-    NOT f.present AND EXISTS (SELECT FROM item i WHERE i.id = f.object_id AND i.erased_at IS NOT NULL) AS erased
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[]) AS s (stream_id, after, fill, most)
-CROSS JOIN LATERAL (
-    SELECT * FROM feed f
-    WHERE f.stream_id = s.stream_id AND f.position > s.after AND (f.present OR f.position > s.fill)
-    ORDER BY f.position
-    LIMIT s.most
-) f;
+WITH wanted AS (
+    SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch, f.hash,
+        NOT f.present AND coalesce(
+            (SELECT i.erased_at IS NOT NULL FROM item i WHERE i.id = f.object_id), false
+        ) AS erased
+    FROM unnest((SELECT $1::bigint[]), $2::bigint[], $3::bigint[], $4::integer[]) AS s (stream_id, after, fill, most)
+    CROSS JOIN LATERAL (
+        SELECT * FROM feed f
+        WHERE f.stream_id = s.stream_id AND f.position > s.after AND (f.present OR f.position > s.fill)
+        ORDER BY f.position
+        LIMIT s.most
+    ) f
+)
+{told_entries}
 
 -- name: erased_absences
-SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch, true AS erased
+SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch, true AS erased, f.hash
 FROM feed f JOIN item i ON i.id = f.object_id
 WHERE f.stream_id = ANY($1::bigint[]) AND NOT f.present AND i.erased_at IS NOT NULL
 ORDER BY f.position;
@@ -106,37 +113,57 @@ CROSS JOIN LATERAL (
 WHERE f.place = ANY(a.places);
 
 -- name: entries_with_hashes
-SELECT f.stream_id, f.object_id, f.kind, f.position, f.present, f.version, f.rev, f.touch, f.hash, false AS erased
-FROM (SELECT stream_id, array_agg(hash) AS hashes FROM unnest($1::bigint[], $2::bigint[]) AS u (stream_id, hash)
-      GROUP BY stream_id) a
-JOIN feed f ON f.stream_id = a.stream_id AND f.present AND f.hash = ANY(a.hashes);
+WITH wanted AS (
+    SELECT f.*, false AS erased
+    FROM (SELECT stream_id, array_agg(hash) AS hashes FROM unnest($1::bigint[], $2::bigint[]) AS u (stream_id, hash)
+          GROUP BY stream_id) a
+    JOIN feed f ON f.stream_id = a.stream_id AND f.present AND f.hash = ANY(a.hashes)
+)
+{told_entries}
 
--- Looked up one by one, or the planner of a database without statistics reads whole tables. `photos`: those of which
--- there is more to tell than that the form lists them and they are declared.
--- name: bodies_of_items
+-- Entries with what they tell of their items. The columns of both are read by their order.
+-- name: told_entries
 SELECT
-    i.*, k.wrapped, r.state AS review_state, r.level AS review_level, r.version AS review_version,
-    r.reason AS review_reason, r.note AS review_note, r.notes AS review_notes, c.state AS case_state,
-    c.organisation_id, c.accept_by, c.respond_by, c.handle_by, e.photos
-FROM unnest($1::uuid[]) AS wanted (id)
-CROSS JOIN LATERAL (
-    SELECT i.id, i.type, i.version, i.rev, i.touch, i.grid_id, i.author_id, i.urgency, i.clear, i.sealed, i.received_at
-    FROM item i WHERE i.id = wanted.id OFFSET 0
+    wanted.stream_id, wanted.object_id, wanted.kind, wanted.position, wanted.present, wanted.version, wanted.rev,
+    wanted.touch, wanted.erased, wanted.hash, i.type, i.grid_id, i.author_id, i.urgency, i.clear, i.sealed,
+    i.received_at, i.wrapped, i.photos, i.case_state, i.organisation_id, i.accept_by, i.respond_by, i.handle_by,
+    i.review_state, i.review_level, i.review_version, i.review_reason, i.review_note, i.review_notes
+FROM wanted
+LEFT JOIN LATERAL ({told_item}) i ON true;
+
+-- name: bodies_of_items
+SELECT i.*
+FROM (SELECT u.object_id, true AS present, 'item' AS kind FROM unnest($1::uuid[]) AS u (object_id)) wanted
+CROSS JOIN LATERAL ({told_item}) i;
+
+-- The item that `wanted` holds, if it does hold one, with key, photos, case and review. Looked up one by one, or the
+-- planner of a database without statistics reads whole tables. Times and values as the bytes in which PostgreSQL sends
+-- them, see `feed.moment` and `feed.values`. `photos`, in no order: those of which there is more to tell than that the
+-- form lists them and they are declared.
+-- name: told_item
+SELECT
+    i.id, i.version, i.rev, i.touch, i.type, i.grid_id, i.author_id, i.urgency, jsonb_send(i.clear) AS clear, i.sealed,
+    timestamptz_send(i.received_at) AS received_at, k.wrapped, e.photos, c.state AS case_state, c.organisation_id,
+    timestamptz_send(c.accept_by) AS accept_by, timestamptz_send(c.respond_by) AS respond_by,
+    timestamptz_send(c.handle_by) AS handle_by, r.state AS review_state, r.level AS review_level,
+    r.version AS review_version, r.reason AS review_reason, r.note AS review_note, r.notes AS review_notes
+FROM (
+    SELECT i.id, i.version, i.rev, i.touch, i.type, i.grid_id, i.author_id, i.urgency, i.clear, i.sealed, i.received_at
+    FROM item i WHERE wanted.present AND wanted.kind = 'item' AND i.id = wanted.object_id OFFSET 0
 ) i
-CROSS JOIN LATERAL (SELECT k.wrapped FROM item_key k WHERE k.item_id = wanted.id OFFSET 0) k
-LEFT JOIN LATERAL (SELECT * FROM review r WHERE r.item_id = wanted.id OFFSET 0) r ON true
-LEFT JOIN LATERAL (SELECT * FROM cases c WHERE c.item_id = wanted.id OFFSET 0) c ON true
+CROSS JOIN LATERAL (SELECT k.wrapped FROM item_key k WHERE k.item_id = i.id OFFSET 0) k
+LEFT JOIN LATERAL (SELECT * FROM review r WHERE r.item_id = i.id OFFSET 0) r ON true
+LEFT JOIN LATERAL (SELECT * FROM cases c WHERE c.item_id = i.id OFFSET 0) c ON true
 CROSS JOIN LATERAL (
     SELECT jsonb_agg(
         jsonb_build_object('sha256', encode(l.sha256, 'hex'), 'size', l.size, 'role', l.role, 'state', p.state)
-        ORDER BY l.role DESC, l.sha256, l.size
     ) AS photos
     FROM evidence_link l
     CROSS JOIN LATERAL (
         SELECT p.state FROM evidence p WHERE p.sha256 = l.sha256 AND p.size = l.size OFFSET 0
     ) p
-    WHERE l.item_id = wanted.id AND (l.version IS NULL OR p.state IN ('verified', 'refused'))
-) e;
+    WHERE l.item_id = i.id AND (l.version IS NULL OR p.state IN ('verified', 'refused'))
+) e
 
 -- name: bodies_of_notices
 SELECT
