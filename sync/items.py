@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from msgspec import Struct
 Fields = dict[str, Any]
 
 _CANONICAL = msgspec.json.Encoder(order="sorted")
+_BLOCK = 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
 class ItemState(Struct, frozen=True, gc=False):
@@ -68,7 +70,14 @@ def content_rev(
     the content by trying.
     """
     content = _CANONICAL.encode([item_id, type_code, version, deleted, grid_id or "None", urgency, fields])
-    return int.from_bytes(hmac.digest(secret, content, "sha256")[:8], "big")
+    return int.from_bytes(_hmac(secret, content)[:8], "big")
+
+
+def _hmac(secret: bytes, content: bytes) -> bytes:
+    """HMAC-SHA-256 (RFC 2104) under a key of at most 64 bytes: `hmac.digest` takes twice as long to get ready."""
+    key = secret.ljust(_BLOCK, b"\0")
+    inner = sha256(key.translate(_INNER) + content).digest()
+    return sha256(key.translate(_OUTER) + inner).digest()
 
 
 def stream_keys(item: ItemState) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -28,22 +28,22 @@ class Origin(NamedTuple):
     received_at: datetime
 
 
-class FirstSubmissions(NamedTuple):
-    """New items, each with its signed rev and its place (from 1 on) in `alike`: the columns of those that go one way.
+class Ways(NamedTuple):
+    """How new items go on: of each its place (from 1 on) in `alike`, the columns of submission and case of one way.
 
-    `case_steps` among them are lists of [action, from, to].
+    An item without a place waits. `case_steps` among the columns are lists of [action, from, to].
     """
 
-    item_ids: list[UUID]
-    revs: list[int]
-    places: list[int]
+    places: Sequence[int | None]
     alike: list[dict[str, Any]]
 
 
 class NewItem(Struct, array_like=True, gc=False):
     """A new item as the statement takes it apart, by place; what it is made of beside bytes.
 
-    `fields` and `terms` are texts of a line each: neither the key of a field nor a term ever holds a line's end.
+    `fields` and `terms` are texts of a line each: neither the key of a field nor a term ever holds a line's end. The
+    last four say where, among the bytes of all, its wrapped key, the values of its head and of its revision begin
+    (from 1 on), and where these end; what is empty is absent.
     """
 
     id: UUID
@@ -60,28 +60,22 @@ class NewItem(Struct, array_like=True, gc=False):
     captured_at: datetime
     skew: int | None
     terms: str
-
-
-class Closed(NamedTuple):
-    """What of a new item only its key opens, and that key as it is kept."""
-
-    wrapped: bytes
-    sealed: bytes | None
-    revision_sealed: bytes | None
+    place: int | None
+    wrapped: int
+    sealed: int
+    revision_sealed: int
+    ended: int
 
 
 async def insert_new_items(
-    connection: Connection, rows: Sequence[NewItem], closed: Iterable[Closed], origin: Origin
+    connection: Connection,
+    rows: Sequence[NewItem],
+    closed: bytes,
+    alike: Sequence[dict[str, Any]],
+    origin: Origin,
 ) -> None:
-    """Keys, heads, first revisions and search terms; `closed`: of each row what is beside it."""
-    await connection.execute(sql("insert_new_items"), rows, *zip(*closed, strict=True), *origin)
-
-
-async def insert_first_submissions(
-    connection: Connection, given: FirstSubmissions, author_id: UUID, at: datetime
-) -> None:
-    """Submissions of new items, their cases and steps."""
-    await connection.execute(sql("insert_first_submissions"), *given, author_id, at)
+    """Keys, heads, first revisions, search terms, submissions and cases; `closed`: the bytes of all rows."""
+    await connection.execute(sql("insert_new_items"), rows, closed, alike, *origin)
 
 
 async def verified_among(connection: Connection, photos: Collection[Photo]) -> set[Photo]:

@@ -74,7 +74,10 @@ async def stored_set(connection: Connection, device_id: UUID, no: int) -> Row | 
 
 
 async def keep_change_set(connection: Connection, row: dict[str, Any]) -> None:
-    """Keep a set's bytes and its receipt, and note that its number was decided."""
+    """Keep a set's bytes and its receipt, and note that its number was decided.
+
+    `traced`: whether a revision that came with it tells of each item that the receipt names.
+    """
     await connection.execute(sql("keep_change_set"), *(row[key] for key in _SET))
 
 
@@ -90,5 +93,5 @@ async def insert_quarantine(connection: Connection, rows: list[dict[str, Any]]) 
 
 
 _ASSIGNMENT = ("role", "grid_id", "division", "department", "valid_from", "valid_to")
-_SET = ("device_id", "epoch", "no", "hash", "sealed", "wrapped", "size", "receipt", "received_at")
+_SET = ("device_id", "epoch", "no", "hash", "sealed", "wrapped", "size", "receipt", "received_at", "traced")
 _FORKED = ("device_id", "epoch", "no", "hash", "sealed", "wrapped", "received_at")

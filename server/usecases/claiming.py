@@ -130,8 +130,9 @@ class _News:
         keys = self._types[item.type].reference_fields
         if item.deleted or not keys:
             return _NONE
-        own = str(item.id)
-        return {key: self._target(item.fields[key]) for key in keys if item.fields.get(key, own) != own}
+        filled = {key: value for key in keys if (value := item.fields.get(key)) is not None}
+        own = str(item.id) if filled else ""
+        return {key: self._target(value) for key, value in filled.items() if value != own}
 
     def _target(self, value: str) -> bytes:
         """Items of one set often refer to the same one."""

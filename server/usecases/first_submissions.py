@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from schemas.item_type import ItemType, ReviewStep
 from server.db import new_items
 from server.db.database import Transaction
-from server.db.new_items import FirstSubmissions, Photo
+from server.db.new_items import Photo, Ways
 from server.services import Services
 from server.usecases.sealed_items import photos_of
 from server.usecases.standing_rows import asked_reader
@@ -26,7 +26,6 @@ from sync.authority import Held
 from sync.case_state import CaseState
 from sync.cases import open_case
 from sync.duties import review_steps
-from sync.feed import signed64
 from sync.items import ItemState
 from sync.review import Submission, is_sampled, submit
 from sync.rules import Ruling, apply_rules, ruled_by_urgency_alone
@@ -34,18 +33,16 @@ from sync.rules import Ruling, apply_rules, ruled_by_urgency_alone
 _NO_CASE: dict[str, Any] = {}
 
 
-async def submit_new_items(
+async def first_ways(
     tx: Transaction, services: Services, created: Sequence[ItemState], known: Set[Photo], author: Held, now: datetime
-) -> None:
-    """Submit items of one author that were created just now; those without a grid wait.
+) -> Ways:
+    """How items of one author go on that were created just now; those without a grid wait.
 
     `known`: those of their photos that were known before. `author`: what he is assigned to now.
     """
     placed = [item for item in created if item.grid_id is not None]
-    if not placed:
-        return
     sorting = _Sorting(services, await _verified_photos(tx, services, placed, known))
-    places = [sorting.place(item) for item in placed]
+    places = [sorting.place(item) if item.grid_id is not None else None for item in created]
     standings = [_standing(services, item, way) for way, item in sorting.first.items()]
     offices = await direct_offices(tx.connection, services, standings)
     taking = _Taking(services, author, now)
@@ -53,9 +50,7 @@ async def submit_new_items(
         taking.columns(one, offices.get(one.item.id), sampled=way.sampled)
         for one, way in zip(standings, sorting.first, strict=True)
     ]
-    revs = [signed64(item.rev) for item in placed]
-    given = FirstSubmissions([item.id for item in placed], revs, places, alike)
-    await new_items.insert_first_submissions(tx.connection, given, placed[0].author_id, now)
+    return Ways(places, alike)
 
 
 class _Way(NamedTuple):

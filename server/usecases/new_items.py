@@ -1,4 +1,4 @@
-"""Stores what a change set creates: a new item's key, head, first revision and search terms in one statement."""
+"""Stores what a change set creates: a new item with all that belongs to it in one statement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from server.db import new_items
 from server.db.database import Transaction
-from server.db.new_items import Closed, NewItem, Origin
+from server.db.new_items import NewItem, Origin, Ways
 from server.services import Services
 from server.usecases.decided_set import DecidedSet
 from server.usecases.loading import Loaded
@@ -17,43 +17,63 @@ from sync.feed import signed64
 
 
 async def store_new_items(
-    tx: Transaction, services: Services, loaded: Loaded, decided: DecidedSet, revisions: Sequence[tuple[int, Revision]]
+    tx: Transaction,
+    services: Services,
+    loaded: Loaded,
+    decided: DecidedSet,
+    revisions: Sequence[tuple[int, Revision]],
+    ways: Ways,
 ) -> None:
-    """Write items whose only revision is this creation; `revisions`: with their places in the set."""
+    """Write items whose only revision is this creation; `revisions`: with their places in the set, `ways`: of each."""
     if not revisions:
         return
-    made = [_row(services, loaded, decided, index, revision) for index, revision in revisions]
-    rows, closed = zip(*made, strict=True)
+    closed = bytearray()
+    rows = [
+        _row(services, loaded, decided, index, revision, place, closed)
+        for (index, revision), place in zip(revisions, ways.places, strict=True)
+    ]
     registry = loaded.context.registry.version
     origin = Origin(
         decided.author_id, decided.device_id, decided.epoch, decided.no, decided.catalogue, registry, decided.at
     )
-    await new_items.insert_new_items(tx.connection, rows, closed, origin)
+    await new_items.insert_new_items(tx.connection, rows, bytes(closed), ways.alike, origin)
 
 
 def _row(
-    services: Services, loaded: Loaded, decided: DecidedSet, index: int, revision: Revision
-) -> tuple[NewItem, Closed]:
+    services: Services,
+    loaded: Loaded,
+    decided: DecidedSet,
+    index: int,
+    revision: Revision,
+    place: int | None,
+    closed: bytearray,
+) -> NewItem:
+    """One item; its bytes are added to `closed`."""
     item, change = revision.after, decided.changes[index]
     capture = change[0].capture if change else None
     secret = loaded.context.secrets[item.id]
     clear, sealed = loaded.vault.close_fields(item, secret)
     _, revision_sealed = loaded.vault.close_revision(item, item.fields, capture, secret)
     compiled, community = services.catalogue.types[item.type], services.registry.community(item.grid_id)
-    row = NewItem(
-        id=item.id,
-        type=item.type,
-        grid_id=item.grid_id,
-        stream_class=item.stream_class,
-        in_own_stream=item.in_own_stream,
-        rev=signed64(item.rev),
-        urgency=item.urgency,
-        clear=clear,
-        set_index=index,
-        fields="\n".join(sorted(revision.fields)),
-        derivation=revision.derivation,
-        captured_at=item.captured_at,
-        skew=skew_seconds(capture, item.captured_at) if capture else None,
-        terms="\n".join(terms_of(services.keyring, compiled, item.fields, community)),
+    begins = [len(closed) + 1]
+    for part in (loaded.new_keys[item.id].wrapped, sealed, revision_sealed):
+        closed += part or b""
+        begins.append(len(closed) + 1)
+    return NewItem(
+        item.id,
+        item.type,
+        item.grid_id,
+        item.stream_class,
+        item.in_own_stream,
+        signed64(item.rev),
+        item.urgency,
+        clear,
+        index,
+        "\n".join(sorted(revision.fields)),
+        revision.derivation,
+        item.captured_at,
+        skew_seconds(capture, item.captured_at) if capture else None,
+        "\n".join(terms_of(services.keyring, compiled, item.fields, community)),
+        place,
+        *begins,
     )
-    return row, Closed(loaded.new_keys[item.id].wrapped, sealed, revision_sealed)

@@ -183,7 +183,8 @@ async def _decide(
     )
     outcomes = await store_decisions(tx, services, loaded, decided)
     receipt = Receipt(arrival.no, set_hash(arrival.raw), "decided", outcomes)
-    await _keep(tx, services, arrival, receipt, raw)
+    traced = all(one.revision is not None and one.carried is None for one in decisions)
+    await _keep(tx, services, arrival, receipt, raw, traced=traced)
     return receipt
 
 
@@ -240,8 +241,10 @@ async def _keep_void(tx: Transaction, services: Services, arrival: Arrival, why:
     return receipt
 
 
-async def _keep(tx: Transaction, services: Services, arrival: Arrival, receipt: Receipt, raw: bytes | None) -> None:
-    row = _sealed(services, arrival, raw) | {"size": len(arrival.raw), "receipt": receipt}
+async def _keep(
+    tx: Transaction, services: Services, arrival: Arrival, receipt: Receipt, raw: bytes | None, *, traced: bool = False
+) -> None:
+    row = _sealed(services, arrival, raw) | {"size": len(arrival.raw), "receipt": receipt, "traced": traced}
     await push.keep_change_set(tx.connection, row)
 
     async def count() -> None:

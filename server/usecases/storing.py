@@ -16,7 +16,7 @@ from server.services import Services
 from server.usecases.claiming import store_claims
 from server.usecases.decided_set import DecidedSet
 from server.usecases.feeding import FeedWrite, write_feed, writes_for_item, writes_for_notices
-from server.usecases.first_submissions import submit_new_items
+from server.usecases.first_submissions import first_ways
 from server.usecases.loading import Loaded
 from server.usecases.new_items import store_new_items
 from server.usecases.parking import store_conflicts
@@ -40,16 +40,16 @@ async def store_decisions(
     ]
     heads = _heads(revisions)
     new, others = _apart(revisions)
-    await store_new_items(tx, services, loaded, decided, new)
-    if others:
-        await _store_heads(tx, services, loaded, decided, others)
     # Before the submissions: once its photos are linked, an item is told when they are verified.
     links = [link for _, after in heads.values() for link in photo_links(services, after)]
     known = await evidence.link_photos(tx.connection, links)
+    author = Authority(loaded.context.assignments).at(decided.at)
+    ways = await first_ways(tx, services, [revision.after for _, revision in new], known, author, decided.at)
+    await store_new_items(tx, services, loaded, decided, new, ways)
+    if others:
+        await _store_heads(tx, services, loaded, decided, others)
     claimed = await store_claims(tx, services, list(heads.values()), decided.at)
     touched = await take_steps(tx, services, decided)
-    author = Authority(loaded.context.assignments).at(decided.at)
-    await submit_new_items(tx, services, [revision.after for _, revision in new], known, author, decided.at)
     writes = await _submit_others(tx, services, loaded, decided, others) if others else []
     parked, about_twins = await store_conflicts(tx, loaded, decided, claimed.doubts)
     writes += claimed.writes + parked

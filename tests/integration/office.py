@@ -87,13 +87,13 @@ async def case_of(truth: asyncpg.Connection, item_id: UUID) -> dict[str, Any]:
 
 
 async def review_path(truth: asyncpg.Connection, item_id: UUID) -> list[tuple[str, UUID | None]]:
-    rows = await truth.fetch("SELECT action, actor_id FROM review_step WHERE item_id = $1 ORDER BY seq", item_id)
+    rows = await truth.fetch("SELECT action, actor_id FROM review_steps WHERE item_id = $1 ORDER BY seq", item_id)
     return [tuple(row) for row in rows]
 
 
 async def case_path(truth: asyncpg.Connection, item_id: UUID) -> list[tuple[str, str | None, str]]:
     rows = await truth.fetch(
-        "SELECT action, from_state, to_state FROM case_step WHERE item_id = $1 ORDER BY seq", item_id
+        "SELECT action, from_state, to_state FROM case_steps WHERE item_id = $1 ORDER BY seq", item_id
     )
     return [tuple(row) for row in rows]
 

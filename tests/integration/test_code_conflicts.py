@@ -157,7 +157,7 @@ async def test_it_is_in_its_authors_own_stream_alone_and_he_sees_it_parked(scene
 async def test_nothing_is_submitted_or_opened_before_the_grid_is_told(scene: Scene) -> None:
     item, _ = await scene.park(claiming("0401", WHOLE_STREET, urgency="critical", photos=[photo(1)]))
     await deliver(scene.services, WORKER, 1)
-    for table in ("review", "review_step", "cases", "case_step"):
+    for table in ("review", "review_steps", "cases", "case_steps"):
         assert await scene.truth.fetchval(f"SELECT count(*) FROM {table} WHERE item_id = $1", item) == 0
 
 

@@ -156,7 +156,7 @@ async def check_streams(services: Services, truth: asyncpg.Connection) -> None:
 async def check_steps(truth: asyncpg.Connection, told: Told) -> None:
     """Each step leads from the state that the one before it left."""
     states = {row["item_id"]: row for row in await truth.fetch("SELECT * FROM cases")}
-    for item_id, steps in (await by_item(truth, "case_step", "seq")).items():
+    for item_id, steps in (await by_item(truth, "case_steps", "seq")).items():
         assert [step["seq"] for step in steps] == list(range(1, len(steps) + 1))
         assert steps[0]["from_state"] is None
         assert all(later["from_state"] == step["to_state"] for step, later in pairwise(steps))
@@ -164,7 +164,7 @@ async def check_steps(truth: asyncpg.Connection, told: Told) -> None:
         assert [step["at"] for step in steps] == sorted(step["at"] for step in steps)
         assert steps[-1]["at"] < told.setting.now
     submissions = {row["item_id"]: row for row in await truth.fetch("SELECT * FROM review")}
-    for item_id, steps in (await by_item(truth, "review_step", "seq")).items():
+    for item_id, steps in (await by_item(truth, "review_steps", "seq")).items():
         assert [step["seq"] for step in steps] == list(range(1, len(steps) + 1))
         assert steps[0]["action"] == "submitted"
         assert steps[-1]["at"] == submissions[item_id]["changed_at"]
@@ -173,10 +173,10 @@ async def check_steps(truth: asyncpg.Connection, told: Told) -> None:
     # Everything that somebody did, and nothing else, counts up an item's touch; reopening begins a round of photos.
     touches = await truth.fetch(
         """SELECT i.touch, c.reopened_at,
-            (SELECT count(*) FROM review_step s WHERE s.item_id = i.id AND s.actor_id IS NOT NULL
+            (SELECT count(*) FROM review_steps s WHERE s.item_id = i.id AND s.actor_id IS NOT NULL
                 AND s.action IN ('approved', 'returned'))
-            + (SELECT count(*) FROM case_step s WHERE s.item_id = i.id AND s.actor_id IS NOT NULL) AS acts,
-            (SELECT max(s.at) FROM case_step s WHERE s.item_id = i.id AND s.action = 'reopen') AS reopened
+            + (SELECT count(*) FROM case_steps s WHERE s.item_id = i.id AND s.actor_id IS NOT NULL) AS acts,
+            (SELECT max(s.at) FROM case_steps s WHERE s.item_id = i.id AND s.action = 'reopen') AS reopened
         FROM item i LEFT JOIN cases c ON c.item_id = i.id"""
     )
     assert all(row["touch"] == row["acts"] and row["reopened_at"] == row["reopened"] for row in touches)

@@ -19,6 +19,7 @@ _BROKEN = {
     "review_step.item_id": "item_id = gen_random_uuid()",
     "cases.item_id": "item_id = gen_random_uuid()",
     "cases.organisation_id": "organisation_id = gen_random_uuid()",
+    "cases.began_with": "began_with = gen_random_uuid()",
     "case_step.item_id": "item_id = gen_random_uuid()",
     "case_step.organisation_id": "organisation_id = gen_random_uuid()",
     "evidence_link.item_id": "item_id = gen_random_uuid()",

@@ -62,7 +62,7 @@ async def case(scene: KindsScene, item: UUID) -> str:
 
 async def last_step(scene: KindsScene, item: UUID) -> tuple[Any, ...]:
     row = await scene.truth.fetchrow(
-        "SELECT action, from_state, to_state, actor_id FROM case_step WHERE item_id = $1 ORDER BY seq DESC LIMIT 1",
+        "SELECT action, from_state, to_state, actor_id FROM case_steps WHERE item_id = $1 ORDER BY seq DESC LIMIT 1",
         item,
     )
     return tuple(row)

@@ -161,6 +161,6 @@ async def test_a_set_of_a_hundred_items_takes_no_more_statements_than_one(
         numbers.append(len(counted))
     await database.close()
     assert await truth.fetchval("SELECT count(*) FROM review") == 102
-    assert await truth.fetchval("SELECT count(*) FROM case_step") == 102
+    assert await truth.fetchval("SELECT count(*) FROM case_steps") == 102
     assert numbers[1] > 5
     assert numbers[2] == numbers[1]

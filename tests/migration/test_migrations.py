@@ -10,6 +10,23 @@ import pytest
 from server.db.migrate import DatabaseNewer, upgrade
 from sync.feed import digest, entry_hash, signed64
 
+_SINCE = (
+    "DROP TABLE catalogue",
+    "DROP INDEX lineage_predecessors",
+    "DROP VIEW review_steps, case_steps",
+    "ALTER TABLE review DROP COLUMN began_level, DROP COLUMN began_approved",
+    "ALTER TABLE cases DROP COLUMN began, DROP COLUMN began_with",
+    "ALTER TABLE change_set DROP COLUMN traced",
+    "CREATE INDEX change_set_items ON change_set (no)",
+)
+
+
+async def go_back(truth, version):
+    """Leave a database of before, not older than 0013: what came after is made once more."""
+    for statement in _SINCE:
+        await truth.execute(statement)
+    await truth.execute("UPDATE alembic_version SET version_num = $1", version)
+
 
 async def test_upgrade_is_repeatable(database_url, truth):
     await asyncio.to_thread(upgrade, database_url)
@@ -32,12 +49,42 @@ async def test_entries_of_before_are_hashed_as_phones_hash_them(database_url, tr
         "VALUES (900, $1, 'item', $4, true, $2, $3, $5, 0)",
         [(one, version, rev, place, touch) for place, (one, version, rev, touch) in enumerate(entries, 1)],
     )
-    # What came after is made once more.
-    await truth.execute("DROP TABLE catalogue")
-    await truth.execute("DROP INDEX lineage_predecessors")
-    await truth.execute("UPDATE alembic_version SET version_num = '0013'")
+    await go_back(truth, "0013")
     await asyncio.to_thread(upgrade, database_url)
     hashes = [entry_hash(one, version, rev % 2**64, touch) for one, version, rev, touch in entries]
     found = await truth.fetch("SELECT hash FROM feed WHERE stream_id = 900 ORDER BY position")
     assert [row["hash"] for row in found] == [signed64(one) for one in hashes]
     assert await truth.fetchval("SELECT digest FROM stream WHERE id = 900") == signed64(digest(hashes))
+
+
+async def test_steps_of_before_are_told_as_they_were(database_url, truth):
+    await go_back(truth, "0014")
+    await truth.execute(
+        "INSERT INTO item (id, type, stream_class, author_id, in_own_stream, version, rev, urgency, clear, "
+        "captured_at, received_at, updated_at) "
+        "VALUES ($1, '0401', 'grid', $1, false, 1, 0, 'normal', '{}', now(), now(), now())",
+        UUID(int=1),
+    )
+    await truth.execute(
+        "INSERT INTO review (item_id, version, rev, state, level, steps, authors, answers, approvals, sampled, "
+        "waits_for_evidence, urgency_level, submitted_at, changed_at) "
+        "VALUES ($1, 1, 0, 'pending', 1, '[]', '{}', $1, '[]', false, false, 1, now(), now())",
+        UUID(int=1),
+    )
+    await truth.execute(
+        "INSERT INTO review_step (item_id, seq, version, action, level, at) VALUES ($1, 1, 1, 'submitted', 1, now())",
+        UUID(int=1),
+    )
+    await truth.execute(
+        "INSERT INTO cases (item_id, state, urgency, urgency_level, department, assisting, year_flagged, opened_at, "
+        "changed_at) VALUES ($1, 'reported', 'normal', 1, 'x', '{}', false, now(), now())",
+        UUID(int=1),
+    )
+    await truth.execute(
+        "INSERT INTO case_step (item_id, seq, action, to_state, detail, at) "
+        "VALUES ($1, 1, 'report', 'reported', '{}', now())",
+        UUID(int=1),
+    )
+    told = [await truth.fetch(f"SELECT * FROM {table}") for table in ("review_step", "case_step")]
+    await asyncio.to_thread(upgrade, database_url)
+    assert [await truth.fetch(f"SELECT * FROM {view}") for view in ("review_steps", "case_steps")] == told

@@ -44,7 +44,7 @@ INSERT INTO case_step (
 )
 SELECT
     r.item_id,
-    (SELECT coalesce(max(s.seq), 0) FROM case_step s WHERE s.item_id = r.item_id)
+    (SELECT coalesce(max(s.seq), 0) FROM case_steps s WHERE s.item_id = r.item_id)
         + row_number() OVER (PARTITION BY r.item_id ORDER BY r.place),
     r.action, r.from_state, r.to_state, r.actor_id, r.organisation_id, r.reason, r.note, r.detail, r.at
 FROM ROWS FROM (jsonb_to_recordset($1) AS (

@@ -125,7 +125,7 @@ WITH named AS (
     SELECT device_id, epoch, set_no FROM quarantine WHERE item_id = ANY($1::uuid[])
     UNION
     SELECT device_id, epoch, no FROM change_set
-    WHERE jsonb_path_query_array(receipt, '$.outcomes[*].item') ?| $2::text[]
+    WHERE NOT traced AND jsonb_path_query_array(receipt, '$.outcomes[*].item') ?| $2::text[]
 ), held AS (
     SELECT q.device_id, q.epoch, q.set_no AS no, array_agg(q.set_index) AS places
     FROM named n

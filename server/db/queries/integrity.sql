@@ -22,6 +22,9 @@ UNION ALL
 SELECT 'cases.organisation_id', count(*) FROM cases t
 WHERE organisation_id IS NOT NULL AND NOT EXISTS (SELECT FROM organisation o WHERE o.id = t.organisation_id)
 UNION ALL
+SELECT 'cases.began_with', count(*) FROM cases t
+WHERE began_with IS NOT NULL AND NOT EXISTS (SELECT FROM organisation o WHERE o.id = t.began_with)
+UNION ALL
 SELECT 'case_step.item_id', count(*) FROM case_step t WHERE NOT EXISTS (SELECT FROM cases c WHERE c.item_id = t.item_id)
 UNION ALL
 SELECT 'case_step.organisation_id', count(*) FROM case_step t

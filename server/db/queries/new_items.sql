@@ -1,5 +1,8 @@
--- Items that nobody had before, in one statement: key, head, first revision, and what they are found by. A row comes as
--- a list, see `NewItem`: to take objects apart, with their many keys, costs three times as much.
+-- Items that nobody had before, in one statement: key, head, first revision, what they are found by, submission, and the
+-- cases of those that are events. A row comes as a list, see `NewItem`: to take objects apart, with their many keys, costs
+-- three times as much. Its bytes stand in $2, one after the other. What those have in common that go on the same way comes
+-- once ($3), and each item with its place there; one without a place waits. The first steps of reviews and cases have no
+-- rows: the views `review_steps` and `case_steps` tell them.
 -- name: insert_new_items
 WITH given AS MATERIALIZED (
     SELECT
@@ -7,9 +10,31 @@ WITH given AS MATERIALIZED (
         (r ->> 4)::boolean AS in_own_stream, (r ->> 5)::bigint AS rev, r ->> 6 AS urgency, r -> 7 AS clear,
         (r ->> 8)::integer AS set_index, string_to_array(r ->> 9, E'\n') AS fields,
         nullif(r -> 10, 'null') AS derivation, (r ->> 11)::timestamptz AS captured_at, (r ->> 12)::bigint AS skew,
-        string_to_array(r ->> 13, E'\n') AS terms, wrapped, sealed, revision_sealed
-    FROM ROWS FROM (jsonb_array_elements($1), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::bytea[]))
-        AS g (r, wrapped, sealed, revision_sealed)
+        string_to_array(r ->> 13, E'\n') AS terms, (r ->> 14)::bigint AS place,
+        substring($2::bytea, b.wrapped, b.sealed - b.wrapped) AS wrapped,
+        CASE WHEN b.sealed < b.revision THEN substring($2, b.sealed, b.revision - b.sealed) END AS sealed,
+        CASE WHEN b.revision < b.ended THEN substring($2, b.revision, b.ended - b.revision) END AS revision_sealed
+    FROM jsonb_array_elements($1) AS g (r)
+    CROSS JOIN LATERAL (
+        SELECT
+            (r ->> 15)::integer AS wrapped, (r ->> 16)::integer AS sealed, (r ->> 17)::integer AS revision,
+            (r ->> 18)::integer AS ended
+        OFFSET 0
+    ) b
+), alike AS MATERIALIZED (
+    SELECT a.*
+    FROM ROWS FROM (jsonb_to_recordset($3) AS (
+        state text, level integer, steps jsonb, sampled boolean, waits_for_evidence boolean, asked_by text,
+        asked_tier text, urgency_level smallint, case_state text, case_urgency text, case_level smallint,
+        department text, organisation_id uuid, accept_by timestamptz, respond_by timestamptz, handle_by timestamptz,
+        year_flagged boolean, dispatched_at timestamptz, closed_at timestamptz, case_steps jsonb
+    )) WITH ORDINALITY AS a (
+        state, level, steps, sampled, waits_for_evidence, asked_by, asked_tier, urgency_level, case_state, case_urgency,
+        case_level, department, organisation_id, accept_by, respond_by, handle_by, year_flagged, dispatched_at,
+        closed_at, case_steps, place
+    )
+), placed AS MATERIALIZED (
+    SELECT g.id AS item_id, g.rev, a.* FROM given g JOIN alike a USING (place)
 ), keys AS (
     INSERT INTO item_key (item_id, wrapped) SELECT g.id, g.wrapped FROM given g
 ), terms AS (
@@ -20,71 +45,39 @@ WITH given AS MATERIALIZED (
         derivation, catalogue, registry, captured_at, received_at, skew
     )
     SELECT
-        g.id, 1, g.rev, 'create', $5, $6, $7, $8, g.set_index, g.fields, g.clear, g.revision_sealed, g.grid_id,
-        g.derivation, $9, $10, g.captured_at, $11, g.skew
+        g.id, 1, g.rev, 'create', $4, $5, $6, $7, g.set_index, g.fields, g.clear, g.revision_sealed, g.grid_id,
+        g.derivation, $8, $9, g.captured_at, $10, g.skew
     FROM given g
+), reviews AS (
+    INSERT INTO review (
+        item_id, version, rev, state, level, steps, authors, answers, approvals, sampled, waits_for_evidence,
+        approved_version, approved_rev, asked_by, asked_tier, urgency_level, submitted_at, changed_at, began_level,
+        began_approved
+    )
+    SELECT
+        p.item_id, 1, p.rev, p.state, p.level, p.steps, ARRAY[$4::uuid], $4, '[]', p.sampled, p.waits_for_evidence,
+        CASE WHEN p.state = 'approved' THEN 1 END, CASE WHEN p.state = 'approved' THEN p.rev END, p.asked_by,
+        p.asked_tier, p.urgency_level, $10, $10, p.level, p.state = 'approved'
+    FROM placed p
+), opened AS (
+    INSERT INTO cases (
+        item_id, state, urgency, urgency_level, department, organisation_id, assisting, accept_by, respond_by, handle_by,
+        year_flagged, opened_at, dispatched_at, closed_at, changed_at, began, began_with
+    )
+    SELECT
+        p.item_id, p.case_state, p.case_urgency, p.case_level, p.department, p.organisation_id, '{}', p.accept_by,
+        p.respond_by, p.handle_by, p.year_flagged, $10, p.dispatched_at, p.closed_at, $10, p.case_steps,
+        p.organisation_id
+    FROM placed p
+    WHERE p.case_state IS NOT NULL
 )
 INSERT INTO item (
     id, type, grid_id, stream_class, author_id, in_own_stream, version, rev, touch, deleted, urgency, clear, sealed,
     captured_at, received_at, updated_at
 )
 SELECT
-    g.id, g.type, g.grid_id, g.stream_class, $5, g.in_own_stream, 1, g.rev, 0, false, g.urgency, g.clear, g.sealed,
-    g.captured_at, $11, $11
-FROM given g;
-
--- Their submissions, and the cases of those that are events, with the steps that led there. What items have in common
--- that go the same way comes once ($4), and each item with its place there ($3).
--- name: insert_first_submissions
-WITH alike AS MATERIALIZED (
-    SELECT a.*
-    FROM ROWS FROM (jsonb_to_recordset($4) AS (
-        state text, level integer, steps jsonb, sampled boolean, waits_for_evidence boolean, asked_by text,
-        asked_tier text, urgency_level smallint, case_state text, case_urgency text, case_level smallint,
-        department text, organisation_id uuid, accept_by timestamptz, respond_by timestamptz, handle_by timestamptz,
-        year_flagged boolean, dispatched_at timestamptz, closed_at timestamptz, case_steps jsonb
-    )) WITH ORDINALITY AS a (
-        state, level, steps, sampled, waits_for_evidence, asked_by, asked_tier, urgency_level, case_state, case_urgency,
-        case_level, department, organisation_id, accept_by, respond_by, handle_by, year_flagged, dispatched_at,
-        closed_at, case_steps, place
-    )
-), given AS MATERIALIZED (
-    SELECT n.item_id, n.rev, a.*
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n (item_id, rev, place)
-    JOIN alike a USING (place)
-), taken AS (
-    INSERT INTO review_step (item_id, seq, version, action, level, actor_id, at)
-    SELECT g.item_id, 1, 1, 'submitted', g.level, $5::uuid, $6::timestamptz FROM given g
-    UNION ALL
-    SELECT g.item_id, 2, 1, 'approved', 0, NULL::uuid, $6::timestamptz FROM given g WHERE g.state = 'approved'
-), opened AS (
-    INSERT INTO cases (
-        item_id, state, urgency, urgency_level, department, organisation_id, assisting, accept_by, respond_by, handle_by,
-        year_flagged, opened_at, dispatched_at, closed_at, changed_at
-    )
-    SELECT
-        g.item_id, g.case_state, g.case_urgency, g.case_level, g.department, g.organisation_id, '{}', g.accept_by,
-        g.respond_by, g.handle_by, g.year_flagged, $6, g.dispatched_at, g.closed_at, $6
-    FROM given g
-    WHERE g.case_state IS NOT NULL
-), moved AS (
-    INSERT INTO case_step (item_id, seq, action, from_state, to_state, organisation_id, detail, at)
-    SELECT g.item_id, s.seq, s.step ->> 0, s.step ->> 1, s.step ->> 2, g.organisation_id, '{}', $6
-    FROM given g
-    JOIN (
-        SELECT a.place, s.seq, s.step
-        FROM alike a
-        CROSS JOIN LATERAL jsonb_array_elements(a.case_steps) WITH ORDINALITY AS s (step, seq)
-    ) s ON s.place = g.place
-)
-INSERT INTO review (
-    item_id, version, rev, state, level, steps, authors, answers, approvals, sampled, waits_for_evidence,
-    approved_version, approved_rev, asked_by, asked_tier, urgency_level, submitted_at, changed_at
-)
-SELECT
-    g.item_id, 1, g.rev, g.state, g.level, g.steps, ARRAY[$5::uuid], $5, '[]', g.sampled, g.waits_for_evidence,
-    CASE WHEN g.state = 'approved' THEN 1 END, CASE WHEN g.state = 'approved' THEN g.rev END, g.asked_by, g.asked_tier,
-    g.urgency_level, $6, $6
+    g.id, g.type, g.grid_id, g.stream_class, $4, g.in_own_stream, 1, g.rev, 0, false, g.urgency, g.clear, g.sealed,
+    g.captured_at, $10, $10
 FROM given g;
 
 -- Photos among these that were verified before, through another item.

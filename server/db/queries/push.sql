@@ -64,8 +64,8 @@ ORDER BY e.seq DESC LIMIT 1;
 WITH used AS (
     UPDATE counter SET last_no = $3 WHERE device_id = $1 AND epoch = $2
 )
-INSERT INTO change_set (device_id, epoch, no, hash, sealed, wrapped, size, receipt, received_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+INSERT INTO change_set (device_id, epoch, no, hash, sealed, wrapped, size, receipt, received_at, traced)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: insert_forked_set
 INSERT INTO forked_set (device_id, epoch, no, hash, sealed, wrapped, received_at)

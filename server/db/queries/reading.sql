@@ -84,14 +84,14 @@ SELECT id, name FROM users WHERE id = ANY($1::uuid[]);
 
 -- name: review_steps_of_item
 SELECT s.*, u.name AS actor_name
-FROM review_step s
+FROM review_steps s
 LEFT JOIN users u ON u.id = s.actor_id
 WHERE s.item_id = $1
 ORDER BY s.seq;
 
 -- name: case_steps_of_item
 SELECT s.*, u.name AS actor_name, o.name_zh AS organisation_zh, o.name_en AS organisation_en
-FROM case_step s
+FROM case_steps s
 LEFT JOIN users u ON u.id = s.actor_id
 LEFT JOIN organisation o ON o.id = s.organisation_id
 WHERE s.item_id = $1

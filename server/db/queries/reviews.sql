@@ -29,7 +29,7 @@ ON CONFLICT (item_id) DO UPDATE SET
 INSERT INTO review_step (item_id, seq, version, action, level, actor_id, reason, note, notes, at)
 SELECT
     r.item_id,
-    (SELECT coalesce(max(s.seq), 0) FROM review_step s WHERE s.item_id = r.item_id)
+    (SELECT coalesce(max(s.seq), 0) FROM review_steps s WHERE s.item_id = r.item_id)
         + row_number() OVER (PARTITION BY r.item_id ORDER BY r.place),
     r.version, r.action, r.level, r.actor_id, r.reason, r.note, r.notes, r.at
 FROM ROWS FROM (jsonb_to_recordset($1) AS (
@@ -78,9 +78,9 @@ ORDER BY r.urgency_level, r.submitted_at, r.item_id;
 -- name: built_upon
 SELECT a.item_id
 FROM (
-    SELECT item_id, max(at) AS at FROM review_step WHERE item_id = ANY($1::uuid[]) AND action = 'approved' GROUP BY item_id
+    SELECT item_id, max(at) AS at FROM review_steps WHERE item_id = ANY($1::uuid[]) AND action = 'approved' GROUP BY item_id
 ) a
-WHERE EXISTS (SELECT FROM case_step s WHERE s.item_id = a.item_id AND s.at >= a.at);
+WHERE EXISTS (SELECT FROM case_steps s WHERE s.item_id = a.item_id AND s.at >= a.at);
 
 -- What these people are assigned to now, and the chiefs and workers of these grids.
 -- name: correctors
