@@ -21,27 +21,30 @@ class DatabaseNewer(Exception):
     """The database was written by a later program; this one must not touch it."""
 
 
-def upgrade(database_url: str) -> None:
-    """Apply what is missing, under an advisory lock. Raises DatabaseNewer if the revision is not known here."""
-    asyncio.run(_upgrade(database_url))
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Apply what is missing, under an advisory lock. Raises DatabaseNewer if the revision is not known here.
+
+    `revision`: where to stop, for looking at what a former program would have had.
+    """
+    asyncio.run(_upgrade(database_url, revision))
 
 
-async def _upgrade(database_url: str) -> None:
+async def _upgrade(database_url: str, revision: str) -> None:
     engine = create_async_engine(database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-            await connection.run_sync(_run)
+            await connection.run_sync(_run, revision)
             await connection.commit()
     finally:
         await engine.dispose()
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, revision: str) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(resources.files("migrations")))
     _refuse_newer(connection, ScriptDirectory.from_config(config))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:

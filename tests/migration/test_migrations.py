@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from server.db.migrate import DatabaseNewer, upgrade
 from sync.feed import digest, entry_hash, signed64
-
-_SINCE = (
-    "DROP TABLE catalogue",
-    "DROP INDEX lineage_predecessors",
-    "DROP VIEW review_steps, case_steps",
-    "ALTER TABLE review DROP COLUMN began_level, DROP COLUMN began_approved",
-    "ALTER TABLE cases DROP COLUMN began, DROP COLUMN began_with",
-    "ALTER TABLE change_set DROP COLUMN traced",
-    "CREATE INDEX change_set_items ON change_set (no)",
-)
-
-
-async def go_back(truth, version):
-    """Leave a database of before, not older than 0013: what came after is made once more."""
-    for statement in _SINCE:
-        await truth.execute(statement)
-    await truth.execute("UPDATE alembic_version SET version_num = $1", version)
+from tests.databases import drop_database
 
 
 async def test_upgrade_is_repeatable(database_url, truth):
@@ -41,24 +28,48 @@ async def test_newer_database_is_left_alone(database_url, truth):
     assert await truth.fetchval("SELECT version_num FROM alembic_version") == "from-the-future"
 
 
-async def test_entries_of_before_are_hashed_as_phones_hash_them(database_url, truth):
-    entries = [(UUID(int=1), 1, -7, 0), (UUID(int=2), 3, 2**62, 5), (UUID(int=3), 2, 0, 90_000_000_000)]
+class Former(NamedTuple):
+    """A database as a former program left it."""
+
+    url: str
+    truth: asyncpg.Connection
+
+
+@pytest.fixture
+async def former(embedded, request):
+    """It stopped at the revision that the test names."""
+    admin = await asyncpg.connect(embedded["ONEGRID_DATABASE_URL"])
+    name = f"former_{uuid4().hex[:8]}"
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    url = urlsplit(embedded["ONEGRID_DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    await asyncio.to_thread(upgrade, url, request.param)
+    truth = await asyncpg.connect(url)
+    yield Former(url, truth)
+    await truth.close()
+    await drop_database(admin, name)
+    await admin.close()
+
+
+@pytest.mark.parametrize("former", ["0013"], indirect=True)
+async def test_entries_of_before_are_hashed_as_phones_hash_them(former):
+    truth = former.truth
+    entries = [(UUID(int=1), 1, -7, 0), (UUID(int=2), 3, 2**62, 5), (UUID(int=3), 2, 0, 2_000_000_000)]
     await truth.execute("INSERT INTO stream (id, key, head) OVERRIDING SYSTEM VALUE VALUES (900, 'grid/of-before', 3)")
     await truth.executemany(
         "INSERT INTO feed (stream_id, object_id, kind, position, present, version, rev, touch, hash) "
         "VALUES (900, $1, 'item', $4, true, $2, $3, $5, 0)",
         [(one, version, rev, place, touch) for place, (one, version, rev, touch) in enumerate(entries, 1)],
     )
-    await go_back(truth, "0013")
-    await asyncio.to_thread(upgrade, database_url)
+    await asyncio.to_thread(upgrade, former.url)
     hashes = [entry_hash(one, version, rev % 2**64, touch) for one, version, rev, touch in entries]
     found = await truth.fetch("SELECT hash FROM feed WHERE stream_id = 900 ORDER BY position")
     assert [row["hash"] for row in found] == [signed64(one) for one in hashes]
     assert await truth.fetchval("SELECT digest FROM stream WHERE id = 900") == signed64(digest(hashes))
 
 
-async def test_steps_of_before_are_told_as_they_were(database_url, truth):
-    await go_back(truth, "0014")
+@pytest.mark.parametrize("former", ["0014"], indirect=True)
+async def test_steps_of_before_are_told_as_they_were(former):
+    truth = former.truth
     await truth.execute(
         "INSERT INTO item (id, type, stream_class, author_id, in_own_stream, version, rev, urgency, clear, "
         "captured_at, received_at, updated_at) "
@@ -86,5 +97,5 @@ async def test_steps_of_before_are_told_as_they_were(database_url, truth):
         UUID(int=1),
     )
     told = [await truth.fetch(f"SELECT * FROM {table}") for table in ("review_step", "case_step")]
-    await asyncio.to_thread(upgrade, database_url)
+    await asyncio.to_thread(upgrade, former.url)
     assert [await truth.fetch(f"SELECT * FROM {view}") for view in ("review_steps", "case_steps")] == told
