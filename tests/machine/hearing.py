@@ -56,16 +56,25 @@ async def ask(city: City, phone: Handset, path: str, **params: Any) -> httpx.Res
 async def come_back(city: City, phone: Handset) -> None:
     """Refresh; where nobody knows the session any more, enrol with the ticket."""
     wish = {"grant": "refresh", "refresh": city.refresh_token(phone)}
-    answer = await city.house.client.post("/v1/token", json=wish)
+    answer = await _asked_again(city, "/v1/token", wish)
     if answer.status_code == 200:
         phone.access, phone.generation = answer.json()["access"], phone.generation + 1
         return
     holds("I12", city.life > 0, "a token is good for as long as its database lives", answer.text)
     wish = {"ticket": phone.device.ticket, "install": phone.install}
-    answer = await city.house.client.post("/v1/enrol", json=wish)
+    answer = await _asked_again(city, "/v1/enrol", wish)
     holds("I12", answer.status_code == 200, "a device that the database forgot comes back by its ticket", answer.text)
     holds("I12", answer.json()["device"] == str(phone.device_id), "it is the device that it was")
     phone.access, phone.generation = answer.json()["access"], 1
+
+
+async def _asked_again(city: City, path: str, wish: dict[str, str]) -> httpx.Response:
+    """An answer, after one refusal that a retry cures: the database may just have ended all connections."""
+    answer = await city.house.client.post(path, json=wish)
+    if answer.status_code != 503:
+        return answer
+    await city.house.mend()
+    return await city.house.client.post(path, json=wish)
 
 
 async def send(city: City, phone: Handset, answer_bytes: int | None = None) -> Sent:
