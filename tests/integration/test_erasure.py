@@ -176,6 +176,16 @@ async def test_what_a_set_holds_of_others_and_nowhere_else_is_kept_under_another
     assert [one["set_index"] for one in held] == [1]
 
 
+async def test_a_set_that_named_it_without_changing_it_is_found_by_its_receipt(scene: Scene) -> None:
+    """The same creation once more brings no revision; what comes with it does."""
+    made = create("0101", name="钱重来", dwelling=str(scene.dwelling))
+    await scene.worker.push(made)
+    again = await scene.worker.push(made, other_resident(scene.dwelling))
+    assert [one.outcome for one in again.outcomes] == ["applied"] * 2
+    await erase(scene, made.item)
+    assert await places_of(scene, ("钱重来",)) == set()
+
+
 async def test_a_dry_run_tells_the_same_and_changes_nothing(scene: Scene) -> None:
     before = await clear_text(scene.truth)
     tried = await erase(scene, scene.resident, dry_run=True)
