@@ -204,9 +204,13 @@ def _revisions_too_many(item: UUID, ledger: Ledger, truth: Truth) -> Iterator[Fi
 
 
 def _is_explained(item: UUID, revision: Revision, ledger: Ledger) -> bool:
-    """Persons at desks settle conflicts; everything else must be in the ledger, if it came from one of its phones."""
+    """Persons at desks settle conflicts, and what a city began with came from no phone.
+
+    Everything else must be in the ledger, if it came from one of its phones.
+    """
     if revision.device is None or revision.no is None or revision.index is None:
-        return revision.op not in _DEVICE_OPS
+        is_older = all(change.op != "create" for change in ledger.by_item[item])
+        return is_older or revision.op not in _DEVICE_OPS
     change = ledger.by_key.get((revision.device, revision.no, revision.index))
     if change is None:
         return revision.device not in ledger.last_no

@@ -176,6 +176,16 @@ def test_persons_at_desks_and_phones_outside_the_run_may_revise() -> None:
     assert counts(ledger, truth) == (0, 0)
 
 
+def test_an_item_that_was_there_before_was_made_by_no_phone() -> None:
+    ledger, truth, older = *scene(), uuid4()
+    ledger.write(Written(ONE, 2, 0, older, "0401", "transition", {}, 1, 0))
+    truth.heads[older], truth.revisions[older] = Head(1, False, {}), [Revision(1, "create", {}, None, None, None)]
+    assert duplicated(ledger, truth) == []
+    truth.revisions[ITEM].append(Revision(3, "create", {}, None, None, None))
+    truth.heads[ITEM] = Head(3, False, truth.heads[ITEM].fields)
+    assert len(duplicated(ledger, truth)) == 1
+
+
 def test_an_item_made_twice_is_one_duplicate() -> None:
     ledger, truth = scene()
     twin = uuid4()
