@@ -19,6 +19,7 @@ async def check(city: City) -> None:
     await lives.receipts_are_there(city)
     await lives.sets_have_one_effect_in_order(city)
     await lives.conflicts_are_there(city)
+    await lives.links_are_those_that_were_made(city)
     await the_registry_is_what_was_planned(city)
     await places.every_item_has_a_place(city)
     await places.every_recode_is_told(city)

@@ -68,6 +68,13 @@ async def conflicts_are_there(city: City) -> None:
             holds("I5", about == item or linked, "a change that is parked waits in its conflict", one, about, named)
 
 
+async def links_are_those_that_were_made(city: City) -> None:
+    """Each item that was made one with another, and none whose link was taken back."""
+    rows = await city.rows("SELECT loser, winner FROM item_link")
+    found = {row["loser"]: row["winner"] for row in rows}
+    holds("I5", found == city.told.links, "the links are those that were made", found.items() ^ city.told.links.items())
+
+
 async def acts_are_audited(city: City) -> None:
     """Each act has its row, as often as it was done, and no row ever changes or goes."""
     rows = await city.rows("SELECT id, action, subject_id, actor_id, reason, t::text AS whole FROM audit t ORDER BY id")
