@@ -187,8 +187,9 @@ def _look_at_receipt(city: City, phone: Handset, receipt: Receipt) -> None:
 def _note_outcomes(city: City, receipt: Receipt) -> None:
     """What was rebased is looked up at rest; a link is told as it was made, and of nothing that was not linked."""
     for one in receipt.outcomes:
-        if one.outcome == "rebased" and one.version is not None:
-            city.told.rebased.add((UUID(one.item), one.version))
+        if one.outcome == "rebased" and one.item is not None and one.version is not None:
+            # The version is that of the item to which the change went.
+            city.told.rebased.add((one.linked or UUID(one.item), one.version))
         if one.linked is not None:
             winners = city.told.ever_stood_for(UUID(one.item))
             holds("I5", one.linked in winners, "what a change is linked with was made one with its item", one, winners)
