@@ -39,6 +39,8 @@ from tests.builders import (
 from tests.integration.office import case_of, case_path
 from tests.integration.terminal import Ran, Terminal
 
+pytestmark = pytest.mark.long
+
 SECRET = "联系业主王某"
 WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]")
 

@@ -39,6 +39,8 @@ from tests.integration.terminal import Ran, Terminal
 from tests.integration.test_case_cli import width
 from tests.unit.pictures import jpeg
 
+pytestmark = pytest.mark.long
+
 PLACE = (117.913127, 32.706213)
 
 
