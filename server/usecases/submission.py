@@ -63,9 +63,9 @@ async def submit_revisions(
         if not one.item.deleted
     ]
     await store_moves(tx, services, moves, now)
-    answered = {one.after.item.id for one in moves if one.after.review and one.after.review.state != "returned"}
-    returned = [one for one in standings if one.review and one.review.state == "returned" and one.item.id in answered]
-    notices = [returned_notice(one, now, is_open=False) for one in returned]
+    asked = {one.after.item.id for one in moves if one.after.review and one.after.review.state == "returned"}
+    returned = [one for one in standings if one.review and one.review.state == "returned"]
+    notices = [returned_notice(one, now, is_open=False) for one in returned if one.item.id not in asked]
     return writes_for_notices(await items.upsert_notices(tx.connection, notices))
 
 
