@@ -29,6 +29,8 @@ from tests.builders import (
 )
 from tests.integration.console_scene import AtConsole, Page, at_console
 
+pytestmark = pytest.mark.long
+
 GUARD = Person("security_administrator", "13900000041", division=CITY)
 HOSTILE = "<script>alert(1)</script>\"'{{ 7*7 }}"
 

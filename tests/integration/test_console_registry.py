@@ -38,6 +38,8 @@ from tests.builders import (
 from tests.integration.console_scene import AtConsole, Page, at_console
 from tests.integration.registry_pages import grids_on, hire, relabel, shapes_on
 
+pytestmark = pytest.mark.long
+
 HOSTILE = "<script>alert(1)</script>\"'{{ 7*7 }}"
 MAYOR = Person("city_centre", "13900000042", division=CITY)
 REGISTRY = "/console/registry"

@@ -14,6 +14,8 @@ from tests import builders
 from tests.builders import ADMINISTRATOR, CADRE, STREET_CADRE, WEST_CADRE, WORKER, enrol
 from tests.integration.console_scene import AtConsole, at_console
 
+pytestmark = pytest.mark.long
+
 SEARCH, EXPORT = "/console/search", "/console/export"
 
 

@@ -44,6 +44,8 @@ from tests.builders import (
 )
 from tests.integration.office import Desk, desk, refused
 
+pytestmark = pytest.mark.long
+
 NUMBER = "11010519491231002X"
 
 

@@ -26,6 +26,8 @@ from tests.integration.test_conflicts import GRID_STREAM, assert_streams_add_up,
 from tests.integration.test_duplicates import WEST_POINT, assert_hints_are_held, twins
 from tests.integration.town import CHIEF_EAST, COMMUNITY_EAST, EAST, WORKER_EAST, WORKER_WEST, grid_id
 
+pytestmark = pytest.mark.long
+
 __all__ = ["onegrid"]
 
 

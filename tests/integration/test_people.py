@@ -48,6 +48,8 @@ from tests.builders import (
 from tests.integration.office import approval, desk, review_of, seen
 from tests.phones import field_phone
 
+pytestmark = pytest.mark.long
+
 WHY = "人员调整"
 NEWCOMER = "13911112222"
 GUARD = Person("security_administrator", "13900000091", division=CITY)

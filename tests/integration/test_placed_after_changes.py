@@ -16,6 +16,8 @@ from tests.integration.crosswalk_scene import Scene
 from tests.integration.registry_change_scene import FIRST, SECOND, code_of, plan_files, split_of_first, strip
 from tests.integration.test_redraw import change, outcomes, written
 
+pytestmark = pytest.mark.long
+
 THIRD, FOURTH, JOINED = (f"{EAST}0{number}" for number in (14, 15, 16))
 
 

@@ -31,6 +31,8 @@ from tests.builders import (
 from tests.integration.crosswalk_scene import FAR
 from tests.integration.registry_change_scene import apply, code_of, plan_files, split_of_first, spot, strip
 
+pytestmark = pytest.mark.long
+
 NOWHERE = Fix(FAR["lon"], FAR["lat"], "wgs84", 5.0)
 GIVEN = 0.9
 """A place in the first grid that the redraw gives to the second."""

@@ -16,6 +16,8 @@ from server.usecases.telling import Teller
 from tests.builders import ADMINISTRATOR, CHIEF, GRIDS, MATE, NEIGHBOUR, SECOND_CHIEF, WORKER, build_city
 from tests.integration.registry_change_scene import FIRST, SECOND, apply, plan_files, split_of_first, strip
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 async def city(services: Services) -> None:
