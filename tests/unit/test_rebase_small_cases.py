@@ -327,7 +327,15 @@ def test_every_code_is_carried_from_every_version(grids: int) -> None:
                 assert path == expected_path(city, number, version), (city, number, version)
 
 
-@pytest.mark.parametrize("grids", [1, *(pytest.param(many, marks=pytest.mark.long) for many in (2, 3, 4))])
+@pytest.mark.parametrize(
+    "grids",
+    [
+        1,
+        *(pytest.param(many, marks=pytest.mark.long) for many in (2, 3)),
+        # Some 20,000 lineages, each with redraws: two minutes.
+        pytest.param(4, marks=pytest.mark.proof),
+    ],
+)
 def test_every_change_gets_its_grid_or_none(grids: int) -> None:
     asked: set[tuple[object, ...]] = set()
     for city in lineages(grids):
