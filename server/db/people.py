@@ -70,10 +70,10 @@ async def insert_assignments(connection: Connection, assignments: Sequence[NewAs
 
 
 async def find_person(
-    connection: Connection, *, user_id: UUID | None = None, phone_index: bytes | None = None
+    connection: Connection, *, user_id: UUID | None = None, phone_index: bytes | None = None, or_left: bool = False
 ) -> Person | None:
-    """The user with this id or login phone, unless he has left."""
-    row = await connection.fetchrow(sql("find_person"), user_id, phone_index)
+    """The user with this id or login phone; one who has left is found with `or_left` only."""
+    row = await connection.fetchrow(sql("find_person"), user_id, phone_index, or_left)
     return Person(row["id"], row["name"], to_assignments(row["assignments"])) if row else None
 
 

@@ -75,12 +75,15 @@ def read_ticket(keyring: Keyring, text: str, install: str) -> Ticket | None:
 async def come_back(tx: Transaction, services: Services, wish: EnrolmentRequest, request_id: str | None) -> Arrived:
     """Make a forgotten device known again, under its own id and for the same user.
 
-    Raises Problem: ticket_invalid, also where the user is unknown or has left; device_known where the device is here,
-    revoked or not. Until a token of the answer is first used, the same request is answered the same way.
+    A user who has left is given nothing, but what he wrote before still has to arrive. Raises Problem: ticket_invalid,
+    also where the user is unknown; device_known where the device is here, revoked or not. Until a token of the answer is
+    first used, the same request is answered the same way.
     """
     ticket = read_ticket(services.keyring, wish.ticket or "", wish.install)
-    person = await people.find_person(tx.connection, user_id=ticket.user_id) if ticket else None
-    if ticket is None or person is None:
+    if ticket is None:
+        raise Problem("ticket_invalid", field="ticket")
+    person = await people.find_person(tx.connection, user_id=ticket.user_id, or_left=True)
+    if person is None:
         raise Problem("ticket_invalid", field="ticket")
     session_id = await _session_of_return(tx, services.keyring, ticket.device_id)
     device = await sessions.lock_device(tx.connection, ticket.device_id)

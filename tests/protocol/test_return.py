@@ -130,14 +130,17 @@ def test_no_byte_of_a_ticket_may_differ(
     assert come_back(anybody, ticket).status_code == 200
 
 
-def test_who_has_left_does_not_come_back(
+def test_the_device_of_who_has_left_comes_back_to_send_and_is_given_nothing(
     shared_server: LiveServer, anybody: httpx.Client, enrolled: dict[str, Any]
 ) -> None:
     forget(shared_server, enrolled["device"])
     leave = "UPDATE users SET left_at = CASE WHEN $2 THEN now() END WHERE id = $1"
     shared_server.sql(leave, WORKER.id, True)
     try:
-        refused(come_back(anybody, enrolled["ticket"]), 400, "ticket_invalid")
+        answer = come_back(anybody, enrolled["ticket"])
+        assert (answer.status_code, answer.json()["device"]) == (200, enrolled["device"])
+        signed_in = {"Authorization": f"Bearer {answer.json()['access']}"}
+        refused(anybody.get("/v1/registry", headers=signed_in), 403, "forbidden")
     finally:
         shared_server.sql(leave, WORKER.id, False)
 

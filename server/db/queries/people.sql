@@ -25,7 +25,7 @@ SELECT u.id, u.name, (
     WHERE a.user_id = u.id AND a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())
 ) AS assignments
 FROM users u
-WHERE (u.id = $1 OR u.phone_index = $2) AND u.left_at IS NULL;
+WHERE (u.id = $1 OR u.phone_index = $2) AND ($3 OR u.left_at IS NULL);
 
 -- name: find_people_of_area
 SELECT u.id
