@@ -76,8 +76,8 @@ async def come_back(tx: Transaction, services: Services, wish: EnrolmentRequest,
     """Make a forgotten device known again, under its own id and for the same user.
 
     A user who has left is given nothing, but what he wrote before still has to arrive. Raises Problem: ticket_invalid,
-    also where the user is unknown; device_known where the device is here, revoked or not. Until a token of the answer is
-    first used, the same request is answered the same way.
+    also where the user is unknown; device_known where the device is here, revoked or not. Until a token of the answer
+    is first used, the same request is answered the same way.
     """
     ticket = read_ticket(services.keyring, wish.ticket or "", wish.install)
     if ticket is None:
