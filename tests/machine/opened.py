@@ -50,14 +50,18 @@ async def _open_items(city: City, opened: Opened, secrets: dict[UUID, bytes]) ->
         opened.heads[row["id"]] = _values(row["clear"], secrets[row["id"]], row["id"], row["sealed"])
     texts: defaultdict[UUID, list[str]] = defaultdict(list)
     folded: defaultdict[UUID, dict[str, Any]] = defaultdict(dict)
-    rows = await city.rows("SELECT item_id, op, clear::text, sealed FROM revision ORDER BY item_id, version")
+    rows = await city.rows(
+        "SELECT item_id, op, clear::text, sealed, derivation #>> '{settlement,after,deleted}' AS ended FROM revision "
+        "ORDER BY item_id, version"
+    )
     for row in rows:
         item = row["item_id"]
         values = unseal_values(secrets[item], item.bytes, row["sealed"])
         fields = msgspec.json.decode(row["clear"]) | values.get("fields", {})
         texts[item].append(_text(fields))
         folded[item] |= fields
-        if row["op"] == "delete":
+        # Of what a settlement had deleted a phone's deletion changes nothing; taking it back comes after both.
+        if row["op"] == "delete" or row["ended"] == "true":
             opened.deleted.add(item)
     opened.history = {item: "\n".join(parts) for item, parts in texts.items()}
     opened.folded = {
