@@ -14,7 +14,7 @@ from sync.grid_index import GridIndex, Located
 
 Answer = Literal["grid", "empty", "outside", "border", "not_current"]
 
-_WORTH_ARRAYS = 8
+_WORTH_ARRAYS = 200
 """From so many positions on, measuring all at once is cheaper than one by one."""
 
 
