@@ -15,6 +15,7 @@ from schemas.accounts import NewCode
 from server.cli.context import catalogue_in_use
 from server.cli.field_values import printable
 from server.db.directives import DirectiveRecord
+from server.db.directory import Post
 from server.usecases.devices import DeviceDetail, DevicesPage, DeviceView
 from server.usecases.enrolment import enrolment_link, in_groups
 
@@ -23,6 +24,7 @@ _ID_SHOWN = 8
 _STATES = {"enrolled": "在用 enrolled", "revoked": "已停用 revoked", "left": "持有人已离岗 holder has left"}
 
 _WIPES = {"asked": "待清除\nto wipe", "done": "已清除\nwiped"}
+_POSTS = {"now": "", "coming": " (未到任 to begin)", "ended": " (已结束 ended)"}
 _KINDS = {"wipe": "清除数据 wipe", "update_app": "更新应用 update the app"}
 
 
@@ -128,7 +130,11 @@ def _standing(one: DeviceView) -> tuple[str | None, ...]:
 
 
 def _posts(one: DeviceView) -> list[str]:
-    return [f"{_roles().get(post.role, post.role)} {post.grid or post.division or ''}".strip() for post in one.posts]
+    return [f"{_roles().get(post.role, post.role)} {_place(post)}".strip() for post in one.posts]
+
+
+def _place(post: Post) -> str:
+    return f"{post.grid or post.division or ''}{_POSTS[post.state]}"
 
 
 def _roles() -> dict[str, str]:

@@ -8,13 +8,16 @@ from typing import NamedTuple
 from server.console.visit import Visit
 from server.db.directory import Post
 
+_STATES = {"coming": "people.post.coming", "ended": "people.post.ended"}
+
 
 class PostLine(NamedTuple):
-    """A role in a place; `code` of the grid, or of the division."""
+    """A role in a place; `code` of the grid, or of the division; `state` where it is not held now, else empty."""
 
     role: str
     place: str
     code: str
+    state: str
 
 
 def post_lines(visit: Visit, posts: Sequence[Post]) -> list[PostLine]:
@@ -27,6 +30,7 @@ def post_lines(visit: Visit, posts: Sequence[Post]) -> list[PostLine]:
         place = visit.either(post.place_zh or "", post.place_en or "")
         parts = (departments.get(post.department or ""), place, post.grid_name)
         words = " · ".join(part for part in parts if part)
-        return PostLine(roles.get(post.role, post.role), words, post.grid or post.division or "")
+        state = "" if post.state == "now" else visit.say(_STATES[post.state])
+        return PostLine(roles.get(post.role, post.role), words, post.grid or post.division or "", state)
 
     return [line(post) for post in posts]

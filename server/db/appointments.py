@@ -25,7 +25,7 @@ class LockedPerson(NamedTuple):
 
 
 class HeldPost(Struct, frozen=True):
-    """An assignment by its number; `grid`: the code that its grid bears now, if it bears one."""
+    """An assignment by its number; `grid`: the code that its grid bears, or bore last."""
 
     id: int
     user_id: UUID

@@ -14,12 +14,16 @@ from server.db.named import sql
 
 
 class Sight(NamedTuple):
-    """Whom somebody may look up: everybody, or who has a post of one of these roles in these grids or divisions."""
+    """Whom somebody may look up: everybody, or who has a post of one of these roles in these grids or divisions.
+
+    `idle`: also who is to have one, and of those who have none now or later, who had one there or never had any.
+    """
 
     everybody: bool
     roles: tuple[str, ...] = ()
     grid_ids: tuple[UUID, ...] = ()
     prefixes: tuple[str, ...] = ()
+    idle: bool = False
 
 
 class PeopleFilter(Struct, frozen=True, kw_only=True):
@@ -47,7 +51,10 @@ class DeviceFilter(Struct, frozen=True, kw_only=True):
 
 
 class Post(Struct, frozen=True):
-    """What a person does and where: `grid` and `division` are codes; the division of a grid is its community."""
+    """What a person does and where: `grid` and `division` are codes; the division of a grid is its community.
+
+    Posts that have ended are told only of a person who has no other. A retired grid is told by its last label.
+    """
 
     role: str
     department: str | None
@@ -56,6 +63,7 @@ class Post(Struct, frozen=True):
     division: str | None
     place_zh: str | None
     place_en: str | None
+    state: Literal["now", "coming", "ended"]
 
 
 class DeviceInUse(Struct, frozen=True):
@@ -111,7 +119,7 @@ async def list_people(
 ) -> list[PersonRecord]:
     """People in sight by name, after the one with the id `after`."""
     narrowed = (wanted.user_id, wanted.name, wanted.role, wanted.place)
-    rows = await connection.fetch(_seen("list_directory"), *_arguments(sight), *narrowed, after, limit)
+    rows = await connection.fetch(seen_by("list_directory"), *sight_arguments(sight), *narrowed, after, limit)
     return [convert(dict(row), PersonRecord) for row in rows]
 
 
@@ -121,13 +129,19 @@ async def list_devices(
     """Devices of people in sight by the names of their holders, after the one with the id `after`."""
     narrowed = (wanted.user_id, wanted.place, wanted.revoked, wanted.silent_for, wanted.unsent)
     ids = wanted.ids or (None, None)
-    rows = await connection.fetch(_seen("list_devices"), *_arguments(sight), *ids, *narrowed, after, limit)
+    rows = await connection.fetch(seen_by("list_devices"), *sight_arguments(sight), *ids, *narrowed, after, limit)
     return [convert(dict(row), DeviceRecord) for row in rows]
 
 
-def _seen(name: str) -> str:
-    return sql(name).replace("{post_in_sight}", sql("post_in_sight")).replace("{posts_held}", sql("posts_held"))
+def seen_by(name: str) -> str:
+    """A statement with its parts, some of which have parts themselves."""
+    statement = sql(name)
+    for part in ("posts_held", "post_in_sight", "post_counts", "post_stands"):
+        statement = statement.replace(f"{{{part}}}", sql(part))
+    return statement
 
 
-def _arguments(sight: Sight) -> Sequence[object]:
-    return sight.everybody, list(sight.roles), list(sight.grid_ids), [f"{prefix}%" for prefix in sight.prefixes]
+def sight_arguments(sight: Sight) -> Sequence[object]:
+    """The first five arguments of a statement that asks whom somebody may look up."""
+    prefixes = [f"{prefix}%" for prefix in sight.prefixes]
+    return sight.everybody, list(sight.roles), list(sight.grid_ids), prefixes, sight.idle

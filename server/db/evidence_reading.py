@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from server.db.database import Connection, Row, to_json
-from server.db.directory import Sight
+from server.db.directory import Sight, seen_by, sight_arguments
 from server.db.named import sql
 from server.db.reading import Grants, grant_rows, reached
 
@@ -82,6 +82,5 @@ async def phones_owing_photos(
     limit: int,
 ) -> list[Row]:
     """Devices of people in sight whose photos are not here, the longest in debt first."""
-    statement = sql("phones_owing_photos").replace("{post_in_sight}", sql("post_in_sight"))
-    whom = (sight.everybody, sight.roles, sight.grid_ids, [f"{prefix}%" for prefix in sight.prefixes])
-    return await connection.fetch(statement, *whom, owed_before, *(after or (None, None)), limit)
+    statement, place = seen_by("phones_owing_photos"), after or (None, None)
+    return await connection.fetch(statement, *sight_arguments(sight), owed_before, *place, limit)

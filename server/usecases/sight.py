@@ -15,14 +15,15 @@ def sight_of(services: Services, caller: Caller) -> Sight:
     """The people whom the caller may look up. Raises Problem: forbidden.
 
     A security administrator looks after lost phones wherever they are; an administrator sees everybody who works in his
-    division, a community or a grid chief their team.
+    division and who worked there last, a community or a grid chief their team.
     """
     if "security_administrator" in caller.roles and not caller.revoked:
-        return Sight(everybody=True)
+        return Sight(everybody=True, idle=True)
     area = area_of(caller)
+    if "administrator" not in caller.roles:
+        return Sight(False, area.roles, area.grid_ids, area.prefixes)
     every_role = tuple(role.code for role in services.catalogue.source.roles)
-    roles = every_role if "administrator" in caller.roles else area.roles
-    return Sight(False, roles, area.grid_ids, area.prefixes)
+    return Sight(False, every_role, area.grid_ids, area.prefixes, idle=True)
 
 
 def roles_in_sight(services: Services, caller: Caller) -> list[str]:
@@ -32,5 +33,7 @@ def roles_in_sight(services: Services, caller: Caller) -> list[str]:
 
 
 def is_his_alone(sight: Sight, assignments: Sequence[Assignment]) -> bool:
-    """Whether everything that a person does is in sight, so that his device serves nobody else's people."""
-    return sight.everybody or Area(sight.roles, sight.grid_ids, sight.prefixes).holds(assignments)
+    """Whether all that somebody in sight does is in sight too, so that his device serves nobody else's people."""
+    if sight.everybody or (sight.idle and not assignments):
+        return True
+    return Area(sight.roles, sight.grid_ids, sight.prefixes).holds(assignments)

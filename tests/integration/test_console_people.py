@@ -156,6 +156,21 @@ async def test_names_are_never_markup(services: Services, cadre: AtConsole, trut
         assert HOSTILE in page.text
 
 
+async def test_an_administrator_still_finds_who_worked_in_a_retired_grid(
+    services: Services, app_client: httpx.AsyncClient, truth: asyncpg.Connection
+) -> None:
+    device = await device_of(services, WEST_WORKER)
+    await truth.execute("UPDATE grid_label SET to_version = 1 WHERE code = $1", GRIDS[2])
+    await truth.execute("UPDATE assignment SET valid_to = now() WHERE user_id = $1", WEST_WORKER.id)
+    desk = await at_console(services, app_client, ADMINISTRATOR)
+    found = await desk.get(f"/console/people?find={WEST_WORKER.grids[0][:12]}")
+    assert str(WEST_WORKER.id) in people_on(found)
+    for words in (GRIDS[2], "已结束"):
+        assert words in (await desk.get(f"/console/people/{WEST_WORKER.id}")).text, words
+    assert str(device) in devices_on(await desk.get("/console/devices"))
+    assert f"/console/devices/{device}/revoke" in (await desk.get(f"/console/devices/{device}")).links
+
+
 # Devices ---------------------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,7 @@ from tests.builders import (
     RIDER,
     STREET,
     STREET_CADRE,
+    WEST,
     WEST_CADRE,
     WEST_WORKER,
     WORKER,
@@ -188,6 +189,52 @@ async def test_only_those_who_watch_over_the_city_see_phones_of_who_has_left(
     assert (one.id, one.state) == (device, "left")
     await revoke_device(services, await as_(services, GUARD), device, "left with it")
     await refused(replace_device(services, await as_(services, GUARD), device, "anew"), "forbidden")
+
+
+async def retire(truth: asyncpg.Connection, grid: str) -> None:
+    """As a plan leaves it once nothing is in the grid any more."""
+    await truth.execute("UPDATE grid_label SET to_version = 1 WHERE code = $1", grid)
+    await truth.execute("UPDATE assignment SET valid_to = now() WHERE grid_id = $1", grid_id(grid))
+
+
+async def test_who_worked_in_a_retired_grid_alone_stays_in_sight_of_its_administrator(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    device = await device_of(services, WEST_WORKER)
+    await retire(truth, GRIDS[2])
+    for person in (ADMINISTRATOR, GUARD):
+        (one,) = await seen(services, person)
+        assert one.id == device
+        assert [(post.grid, post.division, post.state) for post in one.posts] == [(GRIDS[2], WEST, "ended")]
+        assert [two.id for two in await seen(services, person, place=WEST)] == [device]
+    assert "grid_worker 04" in await names(services, ADMINISTRATOR)
+    assert await names(services, ADMINISTRATOR, place=WEST, role="grid_worker") == ["grid_worker 04"]
+    # Administrators of other places and the offices that look after a team have nothing to do with him.
+    await truth.execute("UPDATE assignment SET division = $2 WHERE user_id = $1", ADMINISTRATOR.id, EAST)
+    for person in (ADMINISTRATOR, WEST_CADRE):
+        assert await seen(services, person) == []
+        await refused(show_device(services, await as_(services, person), device), "not_found")
+
+
+async def test_the_phone_of_who_has_no_post_left_can_be_revoked_and_not_replaced(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    device, caller = await device_of(services, WEST_WORKER), await as_(services, ADMINISTRATOR)
+    await retire(truth, GRIDS[2])
+    detail = await show_device(services, caller, device)
+    assert (detail.may_revoke, detail.may_replace) == (True, False)
+    await refused(revoke_device(services, await as_(services, WEST_CADRE), device, "lost"), "not_found")
+    assert (await revoke_device(services, caller, device, "retired with its grid")).device.state == "revoked"
+
+
+async def test_a_post_to_come_is_in_sight_of_its_administrator_alone(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    device = await device_of(services, WEST_WORKER)
+    await truth.execute("UPDATE assignment SET valid_from = now() + '1 d' WHERE user_id = $1", WEST_WORKER.id)
+    ((state,),) = [[post.state for post in one.posts] for one in await seen(services, ADMINISTRATOR)]
+    assert state == "coming"
+    await refused(show_device(services, await as_(services, WEST_CADRE), device), "not_found")
 
 
 # Revoking --------------------------------------------------------------------------------------------------
@@ -391,6 +438,15 @@ async def test_a_telephone_number_is_revealed_for_a_reason_that_is_kept(
         "电话联系",
     )
     assert WORKER.phone not in str(tuple(act))
+
+
+async def test_who_never_had_a_post_is_seen_by_those_who_give_posts(
+    services: Services, truth: asyncpg.Connection
+) -> None:
+    await truth.execute("DELETE FROM assignment WHERE user_id = $1", MATE.id)
+    assert "grid_worker 02" in await names(services, ADMINISTRATOR)
+    assert "grid_worker 02" not in await names(services, CADRE)
+    assert (await person_card(services, await as_(services, ADMINISTRATOR), MATE.id)).posts == []
 
 
 async def test_who_has_left_is_nobodys_any_more(services: Services, truth: asyncpg.Connection) -> None:

@@ -10,6 +10,8 @@ WORDS = {
     "people.phone": ("手机号", "Phone number"),
     "people.posts": ("岗位", "Posts"),
     "people.no_post": ("目前没有岗位", "No post at present"),
+    "people.post.coming": ("未到任", "to begin"),
+    "people.post.ended": ("已结束", "ended"),
     "people.devices": ("设备", "Devices"),
     "people.no_device": ("没有在用的设备", "No device in use"),
     "people.empty": ("没有符合条件的人员。", "Nobody fits."),

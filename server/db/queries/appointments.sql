@@ -22,7 +22,9 @@ FOR NO KEY UPDATE;
 SELECT a.id, a.user_id, a.role, a.grid_id, coalesce(l.community, a.division) AS division, a.department, a.valid_from,
     a.valid_to, l.code AS grid
 FROM assignment a
-LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
+LEFT JOIN LATERAL (
+    SELECT n.code, n.community FROM grid_label n WHERE n.grid_id = a.grid_id ORDER BY n.from_version DESC LIMIT 1
+) l ON true
 WHERE a.user_id = ANY($1::uuid[])
 ORDER BY a.id;
 

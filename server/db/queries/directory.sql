@@ -1,21 +1,45 @@
+-- name: post_stands
+-- A condition on the assignment a, put into other statements: it is held now or will be; of who has nothing such, it is
+-- one that he held, so that nobody is lost sight of whose only grid was retired.
+(a.valid_to IS NULL OR a.valid_to > greatest(now(), a.valid_from) OR NOT EXISTS (
+    SELECT FROM assignment b
+    WHERE b.user_id = a.user_id AND (b.valid_to IS NULL OR b.valid_to > greatest(now(), b.valid_from))
+))
+
+-- name: post_counts
+-- The same, but only with $5; without it the assignment a is held now.
+(
+    (a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now()))
+    OR ($5 AND {post_stands})
+)
+
 -- name: post_in_sight
--- A condition on the assignment a in the grid labelled l, put into other statements: it is held now, has one of the
--- roles in $2, and lies in a grid of $3 or a division of $4.
-a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())
+-- A condition on the assignment a in the grid labelled l: it counts, has one of the roles in $2, and lies in a grid of
+-- $3 or a division of $4.
+{post_counts}
 AND a.role = ANY($2::text[])
 AND (a.grid_id = ANY($3::uuid[]) OR coalesce(l.community, a.division) LIKE ANY($4::text[]))
 
 -- name: posts_held
--- A value put into other statements: what the user u does now, and where.
+-- A value put into other statements: what the user u does or will do, else what he did, and where. A grid that was
+-- retired is told by its last label.
 (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'role', a.role, 'department', a.department, 'grid', l.code, 'grid_name', l.name,
-        'division', v.code, 'place_zh', v.name_zh, 'place_en', v.name_en
+        'division', v.code, 'place_zh', v.name_zh, 'place_en', v.name_en, 'state', CASE
+            WHEN a.valid_to <= greatest(now(), a.valid_from) THEN 'ended'
+            WHEN a.valid_from > now() THEN 'coming'
+            ELSE 'now'
+        END
     ) ORDER BY l.code, a.id), '[]')
     FROM assignment a
-    LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
+    LEFT JOIN LATERAL (
+        SELECT n.code, n.name, n.community FROM grid_label n
+        WHERE n.grid_id = a.grid_id
+        ORDER BY n.from_version DESC LIMIT 1
+    ) l ON true
     LEFT JOIN division v ON v.code = coalesce(l.community, a.division)
-    WHERE a.user_id = u.id AND a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())
+    WHERE a.user_id = u.id AND {post_stands}
 )
 
 -- name: list_directory
@@ -29,20 +53,20 @@ WITH page AS MATERIALIZED (
             FROM assignment a
             LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
             WHERE {post_in_sight}
-        ))
-        AND ($5::uuid IS NULL OR u.id = $5)
-        AND ($6::text IS NULL OR starts_with(u.name, $6))
-        AND (($7::text IS NULL AND $8::text IS NULL) OR u.id IN (
+        ) OR ($5 AND NOT EXISTS (SELECT FROM assignment a WHERE a.user_id = u.id)))
+        AND ($6::uuid IS NULL OR u.id = $6)
+        AND ($7::text IS NULL OR starts_with(u.name, $7))
+        AND (($8::text IS NULL AND $9::text IS NULL) OR u.id IN (
             SELECT a.user_id
             FROM assignment a
             LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
-            WHERE a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())
-                AND ($7 IS NULL OR a.role = $7)
-                AND ($8 IS NULL OR starts_with(coalesce(l.code, a.division), $8))
+            WHERE {post_counts}
+                AND ($8 IS NULL OR a.role = $8)
+                AND ($9 IS NULL OR starts_with(coalesce(l.code, a.division), $9))
         ))
-        AND ($9::uuid IS NULL OR (u.name, u.id) > (SELECT f.name, f.id FROM users f WHERE f.id = $9))
+        AND ($10::uuid IS NULL OR (u.name, u.id) > (SELECT f.name, f.id FROM users f WHERE f.id = $10))
     ORDER BY u.name, u.id
-    LIMIT $10
+    LIMIT $11
 )
 SELECT u.id, u.name, u.phone_sealed, {posts_held} AS posts, (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -63,26 +87,27 @@ WITH page AS MATERIALIZED (
     WHERE ($1 OR u.id IN (
             SELECT a.user_id
             FROM assignment a
+            JOIN users h ON h.id = a.user_id AND h.left_at IS NULL
             LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
             WHERE {post_in_sight}
         ))
-        AND ($5::uuid IS NULL OR d.id BETWEEN $5 AND $6::uuid)
-        AND ($7::uuid IS NULL OR d.user_id = $7)
-        AND ($8::text IS NULL OR u.id IN (
+        AND ($6::uuid IS NULL OR d.id BETWEEN $6 AND $7::uuid)
+        AND ($8::uuid IS NULL OR d.user_id = $8)
+        AND ($9::text IS NULL OR u.id IN (
             SELECT a.user_id
             FROM assignment a
             LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
-            WHERE a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())
-                AND starts_with(coalesce(l.code, a.division), $8)
+            WHERE {post_counts}
+                AND starts_with(coalesce(l.code, a.division), $9)
         ))
-        AND ($9::boolean IS NULL OR (d.revoked_at IS NOT NULL) = $9)
-        AND ($10::interval IS NULL OR coalesce(d.last_exchange_at, d.enrolled_at) < now() - $10)
-        AND (NOT $11 OR d.unsent > 0)
-        AND ($12::uuid IS NULL OR (u.name, d.id) > (
-            SELECT f.name, e.id FROM device e JOIN users f ON f.id = e.user_id WHERE e.id = $12
+        AND ($10::boolean IS NULL OR (d.revoked_at IS NOT NULL) = $10)
+        AND ($11::interval IS NULL OR coalesce(d.last_exchange_at, d.enrolled_at) < now() - $11)
+        AND (NOT $12 OR d.unsent > 0)
+        AND ($13::uuid IS NULL OR (u.name, d.id) > (
+            SELECT f.name, e.id FROM device e JOIN users f ON f.id = e.user_id WHERE e.id = $13
         ))
     ORDER BY u.name, d.id
-    LIMIT $13
+    LIMIT $14
 )
 SELECT d.id, d.user_id AS holder, u.name AS holder_name, u.phone_sealed, u.left_at, {posts_held} AS posts,
     d.name, d.platform, d.app, d.enrolled_at, d.last_exchange_at, d.unsent, d.revoked_at, d.revoked_by,

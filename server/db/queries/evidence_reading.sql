@@ -76,10 +76,11 @@ JOIN users u ON u.id = d.user_id
 WHERE ($1 OR u.id IN (
         SELECT a.user_id
         FROM assignment a
+        JOIN users h ON h.id = a.user_id AND h.left_at IS NULL
         LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
         WHERE {post_in_sight}
     ))
-    AND ($5::timestamptz IS NULL OR w.since < $5)
-    AND ($6::timestamptz IS NULL OR (w.since, w.device_id) > ($6, $7::uuid))
+    AND ($6::timestamptz IS NULL OR w.since < $6)
+    AND ($7::timestamptz IS NULL OR (w.since, w.device_id) > ($7, $8::uuid))
 ORDER BY w.since, w.device_id
-LIMIT $8;
+LIMIT $9;
