@@ -16,6 +16,7 @@ from server.console.registry_page import step
 from server.console.registry_words import grid_address, kind_words, map_address, validity
 from server.console.visit import Visit
 from server.usecases.registry_browsing import GridSheet, TeamMember, show_sheet
+from server.usecases.registry_views import GridDetail
 
 _PAPER = Paper(width=480, lowest=300, highest=420, inset=70)
 
@@ -41,7 +42,7 @@ async def show(visit: NamedDependency[Visit], code: FromPath[str]) -> Response[s
         grid=grid,
         former=code[:15] if code[:15] != grid.code else "",
         kind=kind_words(visit, grid.kind),
-        validity=validity(visit, grid.valid_from, grid.valid_to),
+        validity=_validity(visit, grid),
         above=[step(visit, one) for one in reversed(grid.divisions)],
         team=_team(visit, sheet.team),
         legacy=[(departments.get(one["department"], one["department"]), one["code"]) for one in grid.legacy_codes],
@@ -50,6 +51,13 @@ async def show(visit: NamedDependency[Visit], code: FromPath[str]) -> Response[s
         picture=_picture(visit, sheet),
         map=map_address(grid.divisions[0].code),
     )
+
+
+def _validity(visit: Visit, grid: GridDetail) -> str:
+    """A grid that has ended says when, whatever was planned."""
+    if grid.current:
+        return validity(visit, grid.valid_from, grid.valid_to)
+    return visit.say("registry.until_version", version=grid.labels[0].to_version)
 
 
 def _team(visit: Visit, team: list[TeamMember]) -> list[Member]:

@@ -341,6 +341,8 @@ async def test_a_former_code_leads_to_its_grid_and_a_retired_grid_says_so(
     await truth.execute("UPDATE grid_label SET to_version = 2 WHERE code = $1", GRIDS[1])
     gone = await street.get(f"{REGISTRY}/grids/{GRIDS[1]}")
     assert "已不在当前编码库中" in gone.text
+    assert "长期" not in gone.text
+    assert "至编码库第 2 版" in gone.text
     assert GRIDS[1] not in grids_on(await street.get(f"{REGISTRY}?division={EAST}"))
 
 

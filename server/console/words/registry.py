@@ -37,6 +37,7 @@ WORDS = {
     "registry.always": ("长期", "No end set"),
     "registry.from": ("{day}起", "from {day}"),
     "registry.until": ("至{day}", "until {day}"),
+    "registry.until_version": ("至编码库第 {version} 版", "until registry version {version}"),
     "registry.from_until": ("{begin}至{end}", "{begin} to {end}"),
     "registry.synthetic": ("合成", "Synthetic"),
     "registry.no_grids": ("这里没有符合条件的网格。", "No grid here fits."),
