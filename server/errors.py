@@ -165,7 +165,11 @@ CATALOGUE: dict[str, ErrorKind] = {
         409, "其内容已清除,无法打开。", "Its bytes were erased and cannot be opened any more."
     ),
     # Backups
-    "backup_running": ErrorKind(409, "正在进行另一次备份,请等它结束。", "Another backup is being made; wait for it."),
+    "backup_running": ErrorKind(
+        409,
+        "正在进行备份或更换主密钥,请等它结束。",
+        "A backup is being made, or the master key changed; wait for it.",
+    ),
     "backup_failed": ErrorKind(500, "备份失败。", "The backup failed."),
     "backup_unproved": ErrorKind(
         500, "备份无法恢复,未采用。", "The backup does not restore as it should and was not taken."

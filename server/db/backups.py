@@ -20,7 +20,7 @@ _LOCK = 0x6F6E6562
 
 
 class BackupRunning(Exception):
-    """Another backup of this database is being made."""
+    """Another backup of this database is being made, or its master key is being changed."""
 
 
 class Held(NamedTuple):
@@ -46,12 +46,22 @@ async def connect(url: str) -> Connection:
 
 
 @asynccontextmanager
-async def snapshot(url: str) -> AsyncGenerator[Connection]:
-    """One exported snapshot for as long as the block runs, and no second backup meanwhile. Raises BackupRunning."""
+async def alone(url: str) -> AsyncGenerator[None]:
+    """Nobody else writes backups or key files of this database while the block runs. Raises BackupRunning."""
     connection = await connect(url)
     try:
         if not await connection.fetchval(sql("try_backup_lock"), _LOCK):
             raise BackupRunning
+        yield
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def snapshot(url: str) -> AsyncGenerator[Connection]:
+    """One exported snapshot for as long as the block runs."""
+    connection = await connect(url)
+    try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
     finally:

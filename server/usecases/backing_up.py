@@ -45,7 +45,7 @@ class BackupWish(Struct, frozen=True, kw_only=True):
 class Made(Struct, frozen=True, kw_only=True):
     """A finished backup. `devices`: how many may let go of more than before; `pruned`: the older ones that went.
 
-    `unopened`: key files of former epochs that the present master key does not open, and that stayed as they were.
+    `unopened`: key files of former epochs that no known master key opens, and that stayed as they were.
     """
 
     path: str
@@ -68,7 +68,8 @@ async def back_up(services: Services, wish: BackupWish, teller: Teller) -> Made:
     now = datetime.now(UTC)
     draft = backup_files.begin(wish.folder, now)
     try:
-        return await _make(services, wish, draft, now, teller)
+        async with backups.alone(services.settings.database_url):
+            return await _make(services, wish, draft, now, teller)
     except backups.BackupRunning as error:
         raise Problem("backup_running") from error
     except pg_tools.ToolFailed as error:

@@ -28,6 +28,7 @@ from tests.builders import CADRE, caller
 from tests.databases import drop_database
 from tests.integration.erasing_scene import HAZARD_MARKS, RESIDENT_MARKS, Scene, open_scene
 from tests.integration.test_backup_rules import run
+from tests.integration.test_keys import NEW, hire, rotate
 
 pytestmark = pytest.mark.long
 
@@ -140,14 +141,15 @@ async def test_no_file_of_a_backup_opens_anything_without_the_master_key(scene: 
     assert b"COPY public.item " in plain
     assert not any(one in plain or one.hex().encode() in plain for one in (*secrets, *marks))
     for file in [*files(Path(made.path)), key_file(tmp_path, made.epoch)]:
-        content = _plain(file)
+        content = plain_bytes(file)
         assert not any(one in content or one.hex().encode() in content for one in (*secrets, *marks)), file.name
         assert file.stat().st_mode & 0o077 == 0, file.name
     text = b"".join(data for _, data in opened(scene.services, made).frames())
     assert all(secret in text for secret in secrets)
 
 
-def _plain(file: Path) -> bytes:
+def plain_bytes(file: Path) -> bytes:
+    """A file of a backup, unpacked."""
     content = file.read_bytes()
     return zstandard.ZstdDecompressor().decompressobj().decompress(content) if file.suffix == ".zst" else content
 
@@ -183,6 +185,61 @@ async def test_key_files_of_former_epochs_lose_what_is_erased_and_go_with_their_
     assert [name for name in names(tmp_path) if name.startswith("keys-")] == ["keys-second.onegrid"]
 
 
+async def test_a_rotation_puts_the_key_files_of_every_epoch_under_the_new_key(scene: Scene, tmp_path: Path) -> None:
+    await hire(scene.services)
+    key = await scene.truth.fetchval("SELECT wrapped FROM item_key WHERE item_id = $1", scene.resident)
+    other = await scene.truth.fetchval("SELECT wrapped FROM item_key WHERE item_id = $1", scene.dwelling)
+    first = await make(scene.services, tmp_path)
+    await scene.truth.execute("INSERT INTO epoch (id, reason) VALUES ('second', 'restored')")
+    second = await make(scene.services, tmp_path)
+    await erase_item(
+        scene.services, await caller(scene.services, CADRE), scene.resident, "本人申请删除", datetime.now(UTC)
+    )
+    before = [KeyFile(key_file(tmp_path, made.epoch), [old_key(scene.services)]).about for made in (first, second)]
+    await rotate(scene.services, folder=tmp_path)
+    for made, about in zip((first, second), before, strict=True):
+        file = KeyFile(key_file(tmp_path, made.epoch), [MasterKey(NEW)])
+        assert file.about == about
+        held = b"".join(data for _, data in file.frames())
+        assert other in held
+        assert key not in held
+        with pytest.raises(OtherMasterKey):
+            KeyFile(key_file(tmp_path, made.epoch), [old_key(scene.services)])
+
+
+async def test_who_no_longer_knows_the_key_in_use_touches_no_key_file(scene: Scene, tmp_path: Path) -> None:
+    await hire(scene.services)
+    made = await make(scene.services, tmp_path)
+    await rotate(scene.services, folder=tmp_path)
+    with pytest.raises(Problem, match="master_key_changed"):
+        await rotate(scene.services, b"o" * 32, folder=tmp_path)
+    assert KeyFile(key_file(tmp_path, made.epoch), [MasterKey(NEW)]).about.epoch == made.epoch
+
+
+async def test_a_key_file_that_nobody_can_open_is_named_and_left(scene: Scene, tmp_path: Path) -> None:
+    await hire(scene.services)
+    await make(scene.services, tmp_path)
+    writer = KeyFileWriter(tmp_path, MasterKey(b"x" * 32), ABOUT)
+    writer.finish()
+    writer.publish()
+    content = key_file(tmp_path, ABOUT.epoch).read_bytes()
+    assert (await rotate(scene.services, folder=tmp_path)).unopened == [f"keys-{ABOUT.epoch}.onegrid"]
+    assert key_file(tmp_path, ABOUT.epoch).read_bytes() == content
+
+
+async def test_nothing_is_rotated_while_a_backup_is_made(scene: Scene, tmp_path: Path) -> None:
+    await hire(scene.services)
+    async with backups.alone(scene.services.settings.database_url):
+        with pytest.raises(Problem, match="backup_running"):
+            await rotate(scene.services, folder=tmp_path)
+    root = await scene.truth.fetchval("SELECT master_key_check FROM installation")
+    assert root == old_key(scene.services).check_value()
+
+
+def old_key(services: Services) -> MasterKey:
+    return MasterKey(services.settings.master_key)
+
+
 async def test_only_so_many_are_kept_and_the_newest_first(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +262,7 @@ async def test_a_changed_byte_is_found(services: Services, tmp_path: Path) -> No
 
 
 async def test_two_backups_at_once_are_one(services: Services, tmp_path: Path) -> None:
-    async with backups.snapshot(services.settings.database_url):
+    async with backups.alone(services.settings.database_url):
         with pytest.raises(Problem) as refused:
             await make(services, tmp_path)
     assert refused.value.code == "backup_running"

@@ -1,4 +1,4 @@
-"""Nothing that phones wrote of people is to be found in a dump of the database, the object store, or any log.
+"""Nothing that phones wrote of people is to be found in a dump of the database, a backup, the object store, or any log.
 
 The simulation writes recognisable values (`server.simulate.marking`); everything that the installation keeps or says
 in the clear is then searched for them.
@@ -22,8 +22,12 @@ from server.demo.city import one_street
 from server.demo.fill import fill
 from server.services import open_services
 from server.simulate.marking import found_in
+from server.usecases.backing_up import BackupWish, back_up
 from server.usecases.bodies import item_bodies
+from server.usecases.telling import Teller
 from tests.integration.simulated_city import City, simulate
+from tests.integration.test_backup import plain_bytes
+from tests.integration.test_backup_rules import run
 from tests.integration.up_process import WHOLE, running_up
 
 pytestmark = pytest.mark.long
@@ -33,6 +37,7 @@ class Kept(NamedTuple):
     """What is left of a simulated day. `written`: all forms as their readers see them."""
 
     dump: bytes
+    backup: bytes
     objects: bytes
     logs: bytes
     metrics: bytes
@@ -56,6 +61,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         written, clear = asyncio.run(_look(city))
         yield Kept(
             dump=_dump(city),
+            backup=asyncio.run(_backup(city, folder)),
             objects=b"\n".join(file.read_bytes() for file in _files(city.data / "objects")),
             logs=log.read_bytes()
             + b"".join(file.read_bytes() for file in _files(city.data / "logs"))
@@ -71,7 +77,7 @@ def test_the_day_wrote_marks_of_every_kind(kept: Kept) -> None:
     assert min(counts.values()) > 20, counts
 
 
-@pytest.mark.parametrize("part", ["dump", "objects", "logs", "metrics"])
+@pytest.mark.parametrize("part", ["dump", "backup", "objects", "logs", "metrics"])
 def test_no_mark_is_found_in(kept: Kept, part: str) -> None:
     data: bytes = getattr(kept, part)
     assert len(data) > 1000
@@ -120,6 +126,15 @@ def _dump(city: City) -> bytes:
         [program, "--dbname", city.settings().database_url], capture_output=True, check=True, timeout=120
     )
     return dumped.stdout
+
+
+async def _backup(city: City, folder: Path) -> bytes:
+    """Every file of a backup and of its keys, as whoever has them all reads them."""
+    async with open_services(city.settings()) as services:
+        made = await back_up(services, BackupWish(folder=folder / "backups"), Teller())
+    plain = folder / "plain.sql"
+    await run("pg_restore", f"--file={plain}", str(Path(made.path) / "database.dump"))
+    return b"\n".join(map(plain_bytes, [*_files(folder / "backups"), plain]))
 
 
 def _files(folder: Path) -> list[Path]:
