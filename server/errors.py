@@ -236,6 +236,11 @@ CATALOGUE: dict[str, ErrorKind] = {
         "部门与任职不符:部门处置员须填在该层级设有机构的部门,其他角色不填部门。",
         "The department does not fit: handlers name one with an office at that tier, other roles name none.",
     ),
+    "line_cells": ErrorKind(
+        422,
+        "此行的列数多于首行,请检查逗号与引号。",
+        "The line has more cells than the first line names: check commas and quotes.",
+    ),
     "validity_empty": ErrorKind(422, "任职结束早于开始。", "The assignment would end before it begins."),
     "assignment_overlaps": ErrorKind(
         409, "此人在该时段已有同一任职。", "This person holds the same post within that time already."

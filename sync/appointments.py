@@ -23,6 +23,7 @@ FaultCode = Literal[
     "name_invalid",
     "name_differs",
     "date_invalid",
+    "line_cells",
     "phone_taken",
     "person_left",
     "own_appointment",

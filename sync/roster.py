@@ -15,6 +15,8 @@ from sync.access import Assignment
 from sync.appointments import Fault, FaultCode, Ground, Post, appoint, is_in_sight, validity
 
 COLUMNS = ("phone", "name", "role", "grid", "division", "department", "valid_from", "valid_to")
+SURPLUS = ""
+"""The name of the cells that a line has beyond the columns of its file."""
 
 _PHONE = re.compile(r"1[3-9][0-9]{9}")
 _DAY = re.compile(r"((?:19|20)[0-9]{2})[-/]([0-9]{1,2})[-/]([0-9]{1,2})")
@@ -72,7 +74,9 @@ def read_day(text: str) -> date:
 
 
 def read_line(row: int, cells: Mapping[str, str | None], now: datetime) -> Line | BadLine:
-    """One line by its columns; those that are missing count as empty."""
+    """One line by its columns; those that are missing count as empty. With `SURPLUS` nobody knows which is which."""
+    if SURPLUS in cells:
+        return BadLine(row, Fault("line_cells"))
     read = {column: (cells.get(column) or "").strip() for column in COLUMNS}
     fault = phone_fault(read["phone"]) or name_fault(read["name"])
     if fault is not None:

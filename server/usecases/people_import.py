@@ -25,7 +25,7 @@ from server.usecases.reasons import checked_reason
 from server.usecases.sessions import Caller
 from server.usecases.telling import Teller
 from sync.access import Assignment
-from sync.roster import COLUMNS, BadLine, Known, Line, Roster, check_roster, read_line
+from sync.roster import COLUMNS, SURPLUS, BadLine, Known, Line, Roster, check_roster, read_line
 
 _MOST_BYTES = 50 * 2**20
 
@@ -60,19 +60,11 @@ def read_rows(data: bytes) -> list[Row]:
     Raises Problem: import_unreadable.
     """
     try:
-        reader = csv.DictReader(io.StringIO(_text(data), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(_text(data), newline=""), restkey=SURPLUS, strict=True)
         reader.fieldnames = _headings(reader.fieldnames or ())
-        rows: list[Row] = [(reader.line_num, row) for row in reader]
+        return [(reader.line_num, row) for row in reader]
     except (csv.Error, UnicodeDecodeError):
         raise Problem("import_unreadable") from None
-    for number, row in rows:
-        if None in row:
-            raise Problem(
-                "import_unreadable",
-                detail_zh=f"第 {number} 行的列数多于首行。",
-                detail_en=f"Line {number} has more columns than the first line names.",
-            )
-    return rows
 
 
 def _headings(names: Sequence[str]) -> list[str]:
