@@ -82,6 +82,11 @@ class Registry:
             return written
         return max(min(written, self.in_force(captured_at)), self.in_force(oldest))
 
+    def only_since(self, moment: datetime) -> int | None:
+        """The version that has been in force all the time since an instant; None where there were several."""
+        alone = self._versions and self.in_force(moment) == self._versions[-1]
+        return self._versions[-1] if alone else None
+
     def in_force(self, moment: datetime) -> int:
         """The newest registry version at an instant; before the first one, the first. 0 where no times are known."""
         return self._versions[max(bisect_right(self._times, moment) - 1, 0)] if self._versions else 0

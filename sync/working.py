@@ -58,6 +58,8 @@ class Working:
         self._revisions: dict[UUID, list[Revision]] = {}
         self._permitted: set[tuple[Held, str, Operation, UUID, UUID | None, UUID | None, int]] = set()
         self._former = dict(context.former)
+        # Where nothing was published within the lease, every change is judged by the same version.
+        self._only_version = context.registry.only_since(self.oldest)
 
     # What the set has done -----------------------------------------------------------------------------------
 
@@ -186,6 +188,8 @@ class Working:
 
     def known(self, captured_at: datetime) -> int:
         """The registry version by which the ground of a change is judged that was captured at that time."""
+        if self._only_version is not None:
+            return self._only_version
         return self.context.registry.known(self.context.written_registry, captured_at, self.oldest)
 
     def permit_on(self, turn: Turn, operation: Operation, state: ItemState) -> None:
@@ -235,17 +239,22 @@ class Working:
         Who worked in a grid when he wrote may write in what has come of it since, and on the ground that it had, within
         the offline lease. A grid that went to another community lay in the former one for him.
         """
-        registry, known = self.context.registry, self.known(turn.captured_at)
-        lineage, written_in = registry.lineage, then or grid_id
-        places = [(grid_id, registry.code(grid_id))]
-        if written_in is not None:
-            places += [(one, lineage.code_at(one, known)) for one in (written_in, *lineage.predecessors(written_in))]
-        if grid_id is not None and then is not None:
-            places += [(one, lineage.code_at(one, known)) for one in lineage.predecessors(grid_id)]
-        for one, code in places:
+        for one, code in self._lying(turn, grid_id, then):
             yield ItemFacts(
                 type=turn.compiled.code, grid_id=one, grid_code=code or "", author_id=author_id, holders=holders
             )
+
+    def _lying(self, turn: Turn, grid_id: UUID | None, then: UUID | None) -> Iterator[tuple[UUID | None, str | None]]:
+        """The grids of `places`, each with its code; the present one mostly decides, so it comes first."""
+        registry = self.context.registry
+        yield grid_id, registry.code(grid_id)
+        lineage, known, written_in = registry.lineage, self.known(turn.captured_at), then or grid_id
+        if written_in is not None:
+            for one in (written_in, *lineage.predecessors(written_in)):
+                yield one, lineage.code_at(one, known)
+        if grid_id is not None and then is not None:
+            for one in lineage.predecessors(grid_id):
+                yield one, lineage.code_at(one, known)
 
     def _refusal(self, turn: Turn, operation: Operation, facts: ItemFacts) -> WriteRefusal | None:
         held = self.authority.at(turn.captured_at)
