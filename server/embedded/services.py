@@ -124,7 +124,12 @@ class Services:
             return store.endpoint
         host, port = store.public
         scheme = "https" if store.certificate else "http"
-        return f"{scheme}://{_reachable(host)}:{port}"
+        found = reachable(host)
+        return f"{scheme}://{f'[{found}]' if ':' in found else found}:{port}"
+
+    def announce(self, server: dict[str, str]) -> None:
+        """Tell commands on this machine also where the server is found; taken back by `stop`."""
+        self._folder.publish(self._found() | server)
 
     def environ(self) -> dict[str, str]:
         """Settings that lead a process of the server to the services; to be laid over the environment.
@@ -148,10 +153,10 @@ def here(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not listened on
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """`host`, or where it stands for every address of this machine: the one on its way to the network."""
     if host not in _ANY:
-        return f"[{host}]" if ":" in host else host
+        return host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
         # Connecting a datagram socket sends nothing; it only picks the address to send from.
         probe.connect(("192.0.2.1", 9))

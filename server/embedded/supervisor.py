@@ -18,7 +18,7 @@ from server.embedded.keeper import Keeper
 from server.embedded.listener import listen
 from server.embedded.part import Command, Part, start, stop, wait_telling
 from server.embedded.plan import Plan
-from server.embedded.services import Services, here
+from server.embedded.services import Services, here, reachable
 from server.embedded.words import NEW_EPOCH, NEXT_KEY_IN_USE, StartError, last_line, say, write
 from server.settings import Settings
 
@@ -83,6 +83,7 @@ class Supervisor:
             self._fill(plan)
         demo.refresh_address(self._folder, self._url(here(self._settings.host)))
         self._start_server(plan)
+        self._announce()
         write(1, f"ready: {self._url(self._settings.host)}\n")
         return self._keep_up(plan)
 
@@ -91,6 +92,14 @@ class Supervisor:
         services.start(self._attention)
         own = self._own_environ()
         return self._make_plan(environ=lambda: services.environ() | own, logs=self._folder.logs)
+
+    def _announce(self) -> None:
+        """Commands on this machine make addresses for phones out of this."""
+        assert self._services is not None
+        settings = self._settings
+        where = {"ONEGRID_HOST": reachable(settings.host), "ONEGRID_PORT": str(self._port)}
+        tls = {"ONEGRID_TLS_CERT": settings.tls_cert, "ONEGRID_TLS_KEY": settings.tls_key} if settings.tls_cert else {}
+        self._services.announce(where | tls)
 
     def _own_environ(self) -> dict[str, str]:
         settings = self._settings
