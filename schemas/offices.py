@@ -78,7 +78,10 @@ class ReviewStepView(Struct, frozen=True):
 
 
 class CaseStepView(Struct, frozen=True, rename={"from_state": "from", "to_state": "to"}):
-    """A step of a case; without an actor the server took it by itself. `detail`: until, urgency, request."""
+    """A step of a case; without an actor the server took it by itself. `detail`: until, urgency, request.
+
+    `detail.waited_for`: the code of what an actor's step lacked that waited in `detail.conflict` until that was there.
+    """
 
     at: datetime
     action: str

@@ -59,6 +59,11 @@ class CaseState(Struct, frozen=True, kw_only=True):
     waiver: str | None = None
 
 
+def since(case: CaseState) -> datetime:
+    """When the work that a case is about began: no state is left and come to again without a later time."""
+    return max(filter(None, (case.opened_at, case.dispatched_at, case.signed_at, case.handled_at)))
+
+
 class Given(Struct, frozen=True, kw_only=True):
     """What an actor gives with an action; `request` names the request (its action) that an answer is about."""
 

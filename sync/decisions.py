@@ -157,13 +157,19 @@ class Revision(Struct, frozen=True, gc=False):
 
 
 class Step(Struct, frozen=True):
-    """A step of a case that waits: the state it leaves, the one that was found, and the code of why it waits."""
+    """A step of a case that waits: the state it leaves, the one that was found, and the code of why it waits.
+
+    `roles`: in which its author took it, by what he was when he did. `since`: see `sync.case_state.since`, of the case
+    that was found.
+    """
 
     action: str
     leaves: str
     found: str
     code: str
     note: str | None = None
+    roles: tuple[str, ...] = ()
+    since: datetime | None = None
 
 
 class Move(Struct, frozen=True):

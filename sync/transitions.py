@@ -1,7 +1,8 @@
 """Decides a step of a case that was taken offline: by the machine of `sync.cases`, from the state that it names.
 
 A step does not use the base version. Where the case has gone another way meanwhile, or what the step needs has not
-arrived yet, it waits for a person; what its author may not do at all is kept in the quarantine.
+arrived yet, it waits: for a person, or for photos and the review alone (`sync.awaited`). What its author may not do at
+all is kept in the quarantine.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.wire import Transition
-from sync.case_state import CaseState, Circumstances, Given
+from sync.awaited import AWAITED
+from sync.case_state import CaseState, Circumstances, Given, since
 from sync.cases import leads_to, may_take, transition
 from sync.deciding import Refused, Turn
 from sync.decisions import CaseFacts, Decision, Move, Step
@@ -21,7 +23,7 @@ from sync.refusal import Refusal
 from sync.updating import update
 from sync.working import Working
 
-_WAITING = frozenset({"late_transition", "evidence_not_verified", "review_pending"})
+_WAITING = AWAITED | {"late_transition"}
 """What does not hold against a step for good: the state has changed, or something is yet to come."""
 
 
@@ -78,7 +80,8 @@ def _take(working: Working, turn: Turn, facts: CaseFacts, actor: Actor, asked: T
         return Move(asked.action, case, outcome, asked.note)
     if outcome.code not in _WAITING:
         raise Refused("quarantined", outcome.code)
-    return Step(asked.action, asked.leaves, case.state, outcome.code, asked.note)
+    roles = tuple(sorted(actor.roles))
+    return Step(asked.action, asked.leaves, case.state, outcome.code, asked.note, roles, since(case))
 
 
 def _allowed(working: Working, turn: Turn, state: ItemState, case: CaseState, asked: Transition) -> Actor:

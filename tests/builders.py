@@ -239,6 +239,12 @@ def photo(number: int, role: str = "report") -> dict[str, Any]:
 
 async def deliver(services: Services, person: Person, *numbers: int) -> None:
     """Send the bytes of photos by somebody's phone and have them checked."""
+    for upload in await send(services, person, *numbers):
+        await check_upload(services, upload)
+
+
+async def send(services: Services, person: Person, *numbers: int) -> list[UUID]:
+    """Send the bytes of photos by somebody's phone; the uploads, which are to be checked yet."""
     sender = await caller(services, person)
     refs = [PhotoRef(one["sha256"], one["size"]) for one in map(photo, numbers)]
     ways = [one.upload for one in await declare(services, sender, refs)]
@@ -248,8 +254,7 @@ async def deliver(services: Services, person: Person, *numbers: int) -> None:
             (await client.put(way.url, content=picture(number))).raise_for_status()
     uploads = [way.id for way in ways if way is not None]
     await take_in(services, sender, uploads)
-    for upload in uploads:
-        await check_upload(services, upload)
+    return uploads
 
 
 # Values ----------------------------------------------------------------------------------------------------

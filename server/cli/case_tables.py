@@ -18,6 +18,7 @@ from server.cli.case_words import (
     step_words,
     type_words,
     urgency_words,
+    waited_words,
 )
 from server.cli.field_values import EMPTY, printable
 from server.errors import CATALOGUE
@@ -121,6 +122,8 @@ def _request(case: CaseSummary) -> str:
 def _history(step: CaseStepView) -> str:
     who = printable(step.actor_name) if step.actor_name else "系统 system"
     lines = [f"{local(step.at)} {step_words(step.action)}: {who} → {state_words(step.to_state)}"]
+    if waited := waited_words(step.detail.get("waited_for")):
+        lines.append(f"   {waited}")
     if step.organisation_zh:
         lines.append(f"   单位 with: {step.organisation_zh}")
     if step.reason:

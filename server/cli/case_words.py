@@ -30,6 +30,10 @@ ID_SHOWN = 18
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")
 _BY_ITSELF = {"report": "上报", "undo": "撤销离线操作"}
+_WAITED_FOR = {
+    "evidence_not_verified": "照片核验后自动办理 taken by itself once its photos were verified",
+    "review_pending": "审核通过后自动办理 taken by itself once the review had approved",
+}
 _MOMENTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
@@ -41,6 +45,11 @@ def state_words(state: str | None) -> str:
 def step_words(action: str) -> str:
     """A step in both languages; some are taken by nobody."""
     return f"{STEP_WORDS.get(action) or _BY_ITSELF.get(action, '')} {action}".strip()
+
+
+def waited_words(code: str | None) -> str:
+    """What a step waited for that was taken by itself, by the code of what it lacked; empty where there is none."""
+    return _WAITED_FOR.get(code or "", "")
 
 
 def role_words(code: str) -> str:

@@ -113,7 +113,9 @@ def _footing(detail: Detail) -> str:
         lines += ["处理 / settle:"]
         lines += [f"onegrid conflict resolve {begin} --as … {how} --reason …" for how in _ways(takes_of(detail))]
     else:
-        lines += [*_settled(detail.settled), "撤销 / undo:", f"onegrid conflict undo {begin} --as … --reason …"]
+        lines += _settled(detail.settled)
+        if detail.settled.by is not None:
+            lines += ["撤销 / undo:", f"onegrid conflict undo {begin} --as … --reason …"]
     return "\n".join(lines)
 
 

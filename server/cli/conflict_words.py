@@ -26,6 +26,8 @@ TAKES = {
     "withdrawn": "采集人已删除 withdrawn",
     "released": "不再重复 no duplicate any more",
     "erased": "已清除 erased",
+    "taken": "照片或审核到位后自动办理 taken by itself, its photos or approval being there",
+    "reached": "案件已到该状态 the case was there already",
 }
 ID_SHOWN = 8
 """So many digits of an id are shown; they will do to name it."""

@@ -51,12 +51,14 @@ def case_step(visit: Visit, step: CaseStepView) -> Happening:
     """A step of a case."""
     office = visit.either(step.organisation_zh or "", step.organisation_en or "")
     moved = visit.say(f"case.{step.to_state}")
+    lacked = step.detail.get("waited_for")
+    waited = visit.say(f"case.waited.{lacked}") if lacked else ""
     return Happening(
         at=step.at,
         kind="case",
         words=visit.say(f"action.{step.action}"),
         who=_who(visit, step.actor_name, by_server=step.actor is None),
-        detail=visit.say("separator").join(part for part in (moved, office) if part),
+        detail=visit.say("separator").join(part for part in (moved, office, waited) if part),
         reason=exit_reason(visit, step.reason),
         note=step.note or "",
     )

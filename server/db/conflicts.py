@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from server.db.database import Connection, Row
+from server.db.database import Connection, Row, to_json
 from server.db.named import sql
 from server.db.reading import grant_rows, reached
 from sync.access import Grant
@@ -120,6 +120,26 @@ async def close_conflict(connection: Connection, conflict_id: UUID, closing: Clo
     """Mark a locked conflict as settled."""
     values: tuple[Any, ...] = (closing.at, closing.by, closing.take, closing.version, closing.reason)
     await connection.execute(sql("close_conflict"), conflict_id, *values)
+
+
+async def parked_steps(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
+    """Steps of these items' cases that may yet be taken by themselves: id, item_id, author_id, step, note, linked_from.
+
+    In the order in which they came. The items are locked by the caller.
+    """
+    return await connection.fetch(sql("parked_steps"), item_ids)
+
+
+async def end_conflicts(connection: Connection, rows: list[dict[str, Any]], at: datetime) -> None:
+    """Mark conflicts of locked items as settled by nobody; rows of id, take, version of the item."""
+    if rows:
+        await connection.execute(sql("end_conflicts"), to_json(rows), at)
+
+
+async def restate_steps(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """What parked steps wait for by now; rows of id, step."""
+    if rows:
+        await connection.execute(sql("restate_steps"), to_json(rows))
 
 
 async def reopen_conflict(connection: Connection, conflict_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""What waited for photos moves on once they were looked at: submissions, and cases that close by themselves."""
+"""What waited for photos moves on once they were looked at: submissions, cases that close by themselves, and steps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,32 @@ from msgspec.structs import replace
 
 from server.db.database import Transaction
 from server.services import Services
-from server.usecases.standings import Moved, Standing, lock_standings, review_step, steps_by_itself, store_moves
+from server.usecases.awaited_steps import take_awaited
+from server.usecases.feeding import FeedWrite
+from server.usecases.standings import (
+    Moved,
+    Standing,
+    lock_standings,
+    merged_moves,
+    review_step,
+    steps_by_itself,
+    store_moves,
+)
 from sync.cases import advance
 from sync.review import evidence_changed as after_photos
 
 
-async def evidence_changed(tx: Transaction, services: Services, item_ids: Sequence[UUID]) -> None:
+async def evidence_changed(tx: Transaction, services: Services, item_ids: Sequence[UUID]) -> list[FeedWrite]:
     """Move on the items whose photos changed their state; the caller holds their locks and moves their entries.
 
-    What has no grid, or lost it again, stands still until it has one.
+    What has no grid, or lost it again, stands still until it has one. Returns the entries of notices that closed.
     """
     now = datetime.now(UTC)
     standings = await lock_standings(tx, services, item_ids)
     moves = [_moved(services, one, now) for one in standings.values() if one.review is not None and one.item.grid_id]
-    await store_moves(tx, services, moves, now)
+    taken = await take_awaited(tx, services, [one.after for one in moves], now)
+    await store_moves(tx, services, merged_moves([*moves, *taken.moves]), now)
+    return taken.writes
 
 
 def _moved(services: Services, standing: Standing, now: datetime) -> Moved:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from server.db import evidence, items
 from server.db.database import Transaction
 from server.services import Services
+from server.usecases.awaited_steps import take_after_revisions
 from server.usecases.claiming import duplicate_conflict, duplicate_notice, store_claims
 from server.usecases.feeding import FeedWrite, writes_for_notices
 from server.usecases.orders import Order
@@ -69,11 +70,15 @@ class Amendment:
         return [*claimed.writes, *writes_for_notices(await items.upsert_notices(tx.connection, told))]
 
     async def submit(self, author_id: UUID, *, same: bool = False) -> list[FeedWrite]:
-        """Its submission for review, as written by this person; if it says the `same` as before, its review goes on."""
+        """Its submission for review, as written by this person; if it says the `same` as before, its review goes on.
+
+        Steps of its case that waited for no more than this are taken.
+        """
         desk, before = self._desk, self._revision.before
         keeps = (before.version, before.rev) if same and before else None
         submitted = [Submitted(self._after, self._secret, author_id, keeps)]
-        return await submit_revisions(desk.tx, desk.services, submitted, desk.order.now)
+        writes = await submit_revisions(desk.tx, desk.services, submitted, desk.order.now)
+        return writes + await take_after_revisions(desk.tx, desk.services, [self._after.id], desk.order.now)
 
     def _head_row(self) -> dict[str, Any]:
         after = self._after

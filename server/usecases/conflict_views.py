@@ -95,7 +95,7 @@ class Sides(Struct, frozen=True, kw_only=True):
 
 
 class Settled(Struct, frozen=True):
-    """How a conflict was settled, and as which version of the item; by nobody where an edit told the grid."""
+    """How a conflict was settled, and as which version of the item; by nobody where it ended by itself."""
 
     by: str | None
     at: datetime

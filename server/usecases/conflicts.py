@@ -39,6 +39,9 @@ _Note = Callable[[Connection, UUID, Sequence[UUID]], Awaitable[None]]
 _BY_ITSELF = frozenset({"placed", "withdrawn", "released"})
 """How a conflict ends that nobody settled."""
 
+_STEP_BY_ITSELF = frozenset({"taken", "reached"})
+"""How one ends that was about a step alone; see `server.usecases.awaited_steps`."""
+
 
 async def resolve_conflict(services: Services, order: Order, choice: Choice) -> Done:
     """Settle a conflict. Raises Problem: forbidden, not_found, conflict_resolved, resolution_invalid, and others."""
@@ -197,6 +200,13 @@ async def _check_own_settlement(tx: Transaction, order: Order, row: Row) -> None
 
 async def _check_not_built_upon(tx: Transaction, row: Row) -> None:
     """What ended by itself stays so, and a case that an organisation already works on does not lose its grid."""
+    if row["take"] in _STEP_BY_ITSELF:
+        raise Problem(
+            "undo_too_late",
+            detail_zh="条件具备后,这一步已按采集人的操作自动办理,不能撤销;有误请在案件中退回(核实未通过)或重新立案。",
+            detail_en="What the step waited for came, so it was taken as its author's own and cannot be undone; if it "
+            "is wrong, take the case on from there (redo, reopen).",
+        )
     if row["take"] in _BY_ITSELF:
         raise Problem(
             "undo_too_late",

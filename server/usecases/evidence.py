@@ -164,8 +164,8 @@ async def let_items_follow(tx: Transaction, services: Services, photos: Sequence
     """Move on the reviews and cases that waited for these photos, and the entries of the items that hold them."""
     items = await evidence.items_of_photos(tx.connection, photos)
     if items:
-        await evidence_changed(tx, services, items)
-        await touch_items(tx, items)
+        closed = await evidence_changed(tx, services, items)
+        await touch_items(tx, items, closed)
 
 
 def _state_row(change: Change) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _CITY_TIME = ZoneInfo("Asia/Shanghai")
 class Loaded(Struct, frozen=True):
     """The context of a set, and what storing it needs beside: new keys, and open conflicts as stored."""
 
+    services: Services
     context: SetContext
     vault: Vault
     new_keys: dict[UUID, ItemKey]
@@ -101,7 +102,7 @@ async def load_context(
         former=former,
     )
     conflicts = {row["id"]: row for row in open_rows}
-    return Loaded(context, vault, new_keys, conflicts)
+    return Loaded(services, context, vault, new_keys, conflicts)
 
 
 def _need_whole_locks(changes: Sequence[Change], catalogue: CompiledCatalogue) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,13 @@ from msgspec.structs import replace
 from server.db import conflicts, items
 from server.db.conflicts import Closing
 from server.db.database import Row, Transaction
+from server.usecases.awaited_steps import take_after_revisions
 from server.usecases.claiming import Doubt, duplicate_conflict, duplicate_notice
 from server.usecases.decided_set import DecidedSet
 from server.usecases.feeding import FeedWrite, writes_for_notices
 from server.usecases.loading import Loaded
 from server.usecases.standing_rows import seal_text
+from server.usecases.standings import parked_notice
 from sync.decisions import Decision
 from sync.items import ItemState
 from sync.merge import Overlap
@@ -36,7 +37,10 @@ async def store_conflicts(
     for doubt in doubts:
         index = _last_of(decided, doubt.item.id)
         about_twins[index] = parked.doubt(index, doubt)
-    return writes_for_notices(await parked.store(tx)), about_twins
+    writes = writes_for_notices(await parked.store(tx))
+    ended = await take_after_revisions(tx, loaded.services, parked.awaiting(), decided.at)
+    closed = {one.object_id for one in ended}
+    return [*(one for one in writes if one.object_id not in closed), *ended], about_twins
 
 
 class _Parked:
@@ -74,6 +78,16 @@ class _Parked:
         )
         return conflict_id
 
+    def awaiting(self) -> list[UUID]:
+        """The items that the set revised and of whose cases a step waits, be it one of the set itself.
+
+        Only now is it known which of the photos that it names are verified: storing their ties waited for a photo that
+        was being verified at that moment.
+        """
+        revised = {one.revision.after.id for one in self._decided.decisions if one.revision is not None}
+        rows = (*self._opened.values(), *self._loaded.conflicts.values())
+        return sorted(revised & {row["item_id"] for row in rows if row["kind"] == "late_transition"})
+
     async def store(self, tx: Transaction) -> list[Row]:
         """Write all of it; returns the notices."""
         await items.insert_conflicts(tx.connection, list(self._opened.values()))
@@ -101,20 +115,6 @@ class _Parked:
     def _notice(self, item_id: UUID, conflict_id: UUID, *, is_open: bool = True) -> None:
         at, user_id = self._decided.at, self._decided.author_id
         self._notices[conflict_id] = parked_notice(conflict_id, item_id, user_id, at, is_open=is_open)
-
-
-def parked_notice(conflict_id: UUID, item_id: UUID, user_id: UUID, at: datetime, *, is_open: bool) -> dict[str, Any]:
-    """The author's phone shows a change as parked for as long as the conflict is open."""
-    return {
-        "id": conflict_id,
-        "user_id": user_id,
-        "kind": "parked",
-        "code": "parked",
-        "item_id": item_id,
-        "conflict_id": conflict_id,
-        "open": is_open,
-        "created_at": at,
-    }
 
 
 def _last_of(decided: DecidedSet, item_id: UUID) -> int:

@@ -20,12 +20,12 @@ from server.db.database import Row, Transaction
 from server.services import Services
 from server.usecases.erasure import NOBODY
 from server.usecases.feeding import FeedWrite, writes_for_item, writes_for_notices
-from server.usecases.parking import parked_notice
 from server.usecases.registry_following import Subject
 from server.usecases.registry_moves import Moving
 from server.usecases.registry_reports import Counts
 from server.usecases.sealed_items import Vault, head
 from server.usecases.searching import terms_of
+from server.usecases.standings import parked_notice
 from sync.derivation import Derivation, Hop, Written
 from sync.feed import signed64
 from sync.items import ItemState, revision_rev

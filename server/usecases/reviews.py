@@ -30,6 +30,7 @@ from server.db.database import Row, Transaction
 from server.db.reading import ItemFilter
 from server.errors import CATALOGUE, ErrorKind
 from server.services import Services
+from server.usecases.awaited_steps import take_awaited
 from server.usecases.bodies import item_bodies
 from server.usecases.desk_acts import record_desk_acts
 from server.usecases.feeding import touch_items, writes_for_notices
@@ -231,10 +232,17 @@ class _Bench:
         """Store what was decided and show it to everyone who holds the items."""
         if not self._moves:
             return
-        await store_moves(tx, self.services, merged_moves(self._moves), self.now)
+        taken = await take_awaited(tx, self.services, self._approved(), self.now)
+        await store_moves(tx, self.services, merged_moves([*self._moves, *taken.moves]), self.now)
         await record_desk_acts(tx, self.caller, self._moves)
         notices = await items.upsert_notices(tx.connection, self._notices)
-        await touch_items(tx, [one.after.item.id for one in self._moves], writes_for_notices(notices))
+        moved = [one.after.item.id for one in self._moves]
+        await touch_items(tx, moved, [*writes_for_notices(notices), *taken.writes])
+
+    def _approved(self) -> list[Standing]:
+        """What is approved by now, as the last of its decisions left it."""
+        moved = {one.after.item.id: one.after for one in self._moves}
+        return [one for one in moved.values() if one.review is not None and one.review.state == "approved"]
 
 
 def reviewed(

@@ -26,9 +26,9 @@ from server.usecases.conflict_access import Opened
 from server.usecases.feeding import FeedWrite, writes_for_item, writes_for_notices
 from server.usecases.linking import Linking, check_no_loser, follow, part
 from server.usecases.orders import Order
-from server.usecases.parking import parked_notice
 from server.usecases.retaking import Retaken, retake_step, undo_step
 from server.usecases.sealed_items import Vault
+from server.usecases.standings import parked_notice
 from sync.decisions import Reference, Revision
 from sync.disputes import Choice, Dispute, Settlement
 from sync.items import ItemState, Past

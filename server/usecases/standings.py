@@ -314,3 +314,17 @@ def returned_notice(standing: Standing, now: datetime, *, is_open: bool) -> dict
         "open": is_open,
         "created_at": now,
     }
+
+
+def parked_notice(conflict_id: UUID, item_id: UUID, user_id: UUID, at: datetime, *, is_open: bool) -> dict[str, Any]:
+    """The author's phone shows a change as parked for as long as the conflict is open."""
+    return {
+        "id": conflict_id,
+        "user_id": user_id,
+        "kind": "parked",
+        "code": "parked",
+        "item_id": item_id,
+        "conflict_id": conflict_id,
+        "open": is_open,
+        "created_at": at,
+    }

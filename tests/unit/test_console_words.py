@@ -12,6 +12,7 @@ import pytest
 from schemas.catalogue import load
 from schemas.item_type import ItemType
 from server.console.words import WORDS, text
+from sync.awaited import AWAITED
 from sync.case_table import ANSWERS, TRANSITIONS
 
 CONSOLE = Path(__file__).parents[2] / "server" / "console"
@@ -66,6 +67,7 @@ def test_every_state_step_and_action_of_the_core_has_words() -> None:
         *(f"case.{state}" for state in states),
         *(f"action.{line.action}" for line in TRANSITIONS),
         *(f"action.{answer}" for answer in ANSWERS),
+        *(f"case.waited.{code}" for code in AWAITED),
         *(f"unit.{field.unit}" for item in _types() for field in item.fields if field.unit),
     ):
         assert key in WORDS, key

@@ -22,6 +22,8 @@ WORDS = {
     "case.met": ("已完成", "Met"),
     "case.assisting": ("协办", "Assisting"),
     "case.escalated": ("已升级至", "Escalated to"),
+    "case.waited.evidence_not_verified": ("照片核验后自动办理", "taken by itself once its photos were verified"),
+    "case.waited.review_pending": ("审核通过后自动办理", "taken by itself once the review had approved"),
     "case.waiver": ("免交照片的原因", "Photos waived because"),
     "case.request": ("待批申请：{action}", "Open request: {action}"),
     "case.request_until": ("新时限", "New deadline"),

@@ -29,6 +29,8 @@ WORDS = {
     "conflict.take.withdrawn": ("采集人已删除", "Withdrawn by its author"),
     "conflict.take.released": ("不再重复", "No duplicate any more"),
     "conflict.take.erased": ("已清除", "Erased"),
+    "conflict.take.taken": ("照片或审核到位后自动办理", "Taken by itself, its photos or approval being there"),
+    "conflict.take.reached": ("案件已到该状态", "The case was there already"),
     "conflict.sides": ("三方对照", "Three sides"),
     "conflict.field": ("栏目", "Field"),
     "conflict.base": ("原值", "Base"),

@@ -177,3 +177,20 @@ UPDATE conflict SET
     state = 'open', version = version + 1, resolved_at = NULL, resolved_by = NULL, take = NULL,
     resolution_version = NULL, reason = NULL
 WHERE id = $1;
+
+-- What a person settled once and opened again (its version tells) is left to people, and so are fields in conflict and
+-- what is settled together with others.
+-- name: parked_steps
+SELECT id, item_id, author_id, step, note, linked_from FROM conflict
+WHERE item_id = ANY($1::uuid[]) AND state = 'open' AND kind = 'late_transition' AND version = 1 AND fields = '{}'
+    AND group_id IS NULL
+ORDER BY opened_at, set_no, set_index, id;
+
+-- name: end_conflicts
+UPDATE conflict c SET
+    state = 'resolved', version = c.version + 1, resolved_at = $2, take = r.take, resolution_version = r.version
+FROM jsonb_to_recordset($1) AS r (id uuid, take text, version integer)
+WHERE c.id = r.id;
+
+-- name: restate_steps
+UPDATE conflict c SET step = r.step FROM jsonb_to_recordset($1) AS r (id uuid, step jsonb) WHERE c.id = r.id;

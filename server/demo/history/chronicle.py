@@ -152,7 +152,7 @@ class Chronicle:
             set_name="",
             written_registry=self.services.registry.version,
         )
-        return Loaded(context, self.vault, new_keys, {})
+        return Loaded(self.services, context, self.vault, new_keys, {})
 
     def _references(self, changes: Sequence[Change]) -> dict[UUID, Reference]:
         found: dict[UUID, Reference] = {}
