@@ -41,6 +41,11 @@ async def people_and_devices(connection: Connection) -> Row:
     return await _one(connection, "people_and_devices")
 
 
+async def grids_past_their_last_day(connection: Connection) -> list[str]:
+    """The codes of current grids whose last day is over, in the city's time."""
+    return [row["code"] for row in await connection.fetch(sql("grids_past_their_last_day"))]
+
+
 async def waiting_for_people(connection: Connection) -> Row:
     """held, held_since, conflicts, open_since."""
     return await _one(connection, "waiting_for_people")

@@ -87,8 +87,10 @@ async def check_trail(services: Services) -> Finding:
 
 
 async def check_registry(services: Services) -> Finding:
-    """Whether there are grids."""
+    """Whether there are grids, none past its last day: its ground stays its own until a plan says whose it is."""
     await services.registry_holder.refresh()
+    async with services.database.read() as connection:
+        over = await doctor.grids_past_their_last_day(connection)
     registry = services.registry
     facts = {"version": registry.version, "grids": len(registry.by_code)}
     if not registry.by_code:
@@ -99,6 +101,16 @@ async def check_registry(services: Services) -> Finding:
             "运行 onegrid registry import",
             "Run onegrid registry import",
             **facts,
+        )
+    if over:
+        return warning(
+            "registry",
+            f"{len(over)} 个网格已过止日,仍在收取事项",
+            f"{len(over)} grids are past their last day and still take in items",
+            "用 onegrid registry plan 并入或停用;若仍在使用,导入时改写 valid_to",
+            "Merge or retire them with onegrid registry plan; if they are still in use, import another valid_to",
+            **facts,
+            over=over,
         )
     words = f"第 {registry.version} 版,{facts['grids']} 个网格", f"Version {registry.version}, {facts['grids']} grids"
     return ok("registry", *words, **facts)

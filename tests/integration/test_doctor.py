@@ -19,7 +19,7 @@ from server.usecases.audit_sealing import seal_trail
 from server.usecases.doctor import examine
 from server.usecases.telling import Teller
 from server.usecases.witness import face_witness, witness_key
-from tests.builders import WORKER, Person, add_people, build_city, enrol
+from tests.builders import GRIDS, WORKER, Person, add_people, build_city, enrol
 from tests.integration.test_audit import by_force
 from tests.integration.test_auth_cli import onegrid
 
@@ -50,6 +50,16 @@ async def found(services: Services, folder: Path) -> dict[str, str]:
     for one in examined.findings:
         assert (one.state == "ok") == (one.do_zh is None) == (one.do_en is None)
     return {one.check: one.state for one in examined.findings if one.state != "ok"}
+
+
+async def test_grids_past_their_last_day_are_named(house: Services, truth: asyncpg.Connection, tmp_path: Path) -> None:
+    today = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
+    await truth.execute(f"UPDATE grid_label SET valid_to = {today} WHERE code = $1", GRIDS[1])
+    assert "registry" not in await found(house, tmp_path)
+    await truth.execute(f"UPDATE grid_label SET valid_to = {today} - 1 WHERE code = $1", GRIDS[1])
+    examined = await examine(house, tmp_path, Teller())
+    (one,) = [one for one in examined.findings if one.check == "registry"]
+    assert (one.state, one.facts["over"]) == ("warning", [GRIDS[1]])
 
 
 async def test_a_house_in_order_is_well_and_nothing_is_left_of_looking(house: Services, tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ SELECT
     ARRAY(SELECT DISTINCT a.role FROM assignment a
         WHERE a.valid_from <= now() AND (a.valid_to IS NULL OR a.valid_to > now())) AS roles;
 
+-- name: grids_past_their_last_day
+SELECT code FROM grid_label
+WHERE to_version IS NULL AND valid_to < (now() AT TIME ZONE 'Asia/Shanghai')::date
+ORDER BY code;
+
 -- name: waiting_for_people
 SELECT
     (SELECT count(*) FROM quarantine WHERE state = 'held')::integer AS held,
