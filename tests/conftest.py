@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+import gc
+import os
+from collections.abc import AsyncIterator, Generator, Iterator
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -17,7 +17,8 @@ from server.db.database import Database
 from server.db.migrate import upgrade
 from server.embedded.services import running
 from server.settings import Settings
-from tests.databases import drop_database
+from tests.databases import copying, drop_database
+from tests.memory import passing_folder
 
 # Property tests print the failing example and the blob that replays it; slow machines must not fail them.
 settings.register_profile(
@@ -25,14 +26,25 @@ settings.register_profile(
 )
 settings.load_profile("onegrid")
 
+# The programs that tests start keep what they compile of their sources; each would do it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collecting makes a great many objects, all of which stay: the garbage collector need not look at them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
 
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[dict[str, str]]:
     """The settings that lead to this test process's own PostgreSQL and object store."""
-    with (
-        tempfile.TemporaryDirectory(prefix="onegrid-tests-") as folder,
-        running(Path(folder, "data")) as environ,
-    ):
+    with passing_folder() as folder, running(folder / "data") as environ:
         yield environ
 
 
@@ -49,7 +61,7 @@ def template(embedded: dict[str, str]) -> str:
 async def database_url(embedded: dict[str, str], template: str) -> AsyncIterator[str]:
     """A fresh migrated database, dropped after the test."""
     name = f"test_{uuid4().hex[:8]}"
-    await _admin(embedded, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await _admin(embedded, copying(template, name))
     yield _named(embedded["ONEGRID_DATABASE_URL"], name)
     connection = await asyncpg.connect(embedded["ONEGRID_DATABASE_URL"])
     await drop_database(connection, name)

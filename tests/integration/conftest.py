@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
+from litestar.datastructures import State
 
 from server.app import create_app
 from server.services import Services
 from server.settings import Settings
 from tests.integration import town
 
+# Applications of this test process by the largest body they take; one test after the other has them.
+_laid: dict[int, Litestar] = {}
+
 
 @pytest.fixture
-async def app(settings_of_test: Settings) -> AsyncIterator[Litestar]:
+async def app(settings_of_test: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Litestar]:
     """The started application."""
-    built = create_app(settings_of_test)
+    with monkeypatch.context() as patch:
+        patch.setattr("server.app.Litestar", _on_laid_routes)
+        built = create_app(settings_of_test)
     started, stop = asyncio.Event(), asyncio.Event()
     # A task of its own: what is opened in a task must be closed in the same one, and a fixture has two.
     serving = asyncio.create_task(_serve(built, started, stop))
@@ -28,6 +35,15 @@ async def app(settings_of_test: Settings) -> AsyncIterator[Litestar]:
     yield built
     stop.set()
     await serving
+
+
+def _on_laid_routes(**given: Any) -> Litestar:
+    """In place of `Litestar(...)`: one whose routes were laid for an earlier test, which takes longer than most tests."""
+    largest = given["request_max_body_size"]
+    app = _laid[largest] = _laid.get(largest) or Litestar(**given)
+    app.state, app._lifespan_managers = State(), given["lifespan"]
+    app.asgi_handler = app._create_asgi_handler()
+    return app
 
 
 async def _serve(app: Litestar, started: asyncio.Event, stop: asyncio.Event) -> None:

@@ -31,7 +31,7 @@ from server.usecases.sessions import Pair, begin_session, refresh
 from server.usecases.witness import Life, difference, face_witness, witness_key
 from sync.framing import encode_set
 from tests.builders import ADMINISTRATOR, WORKER, Phone, build_city, caller, create, enrol
-from tests.databases import drop_database
+from tests.databases import copying, drop_database
 from tests.integration.erasing_scene import raw_set, send
 
 pytestmark = pytest.mark.long
@@ -48,7 +48,7 @@ async def elsewhere(embedded: dict[str, str], template: str) -> AsyncIterator[st
     """Another migrated database of the same server."""
     name = f"test_{uuid4().hex[:8]}_other"
     admin = await asyncpg.connect(embedded["ONEGRID_DATABASE_URL"])
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await admin.execute(copying(template, name))
     yield urlunsplit(urlsplit(embedded["ONEGRID_DATABASE_URL"])._replace(path=f"/{name}"))
     await drop_database(admin, name)
     await admin.close()

@@ -31,7 +31,7 @@ from sync.device import Applied
 from sync.feed import to_hex, unsigned64
 from sync.framing import decode_answer
 from tests.builders import CHIEF, GRIDS, MATE, WORKER, build_city, form, grid_id
-from tests.databases import drop_database
+from tests.databases import copying, drop_database
 from tests.integration.lockpick import clear_text
 from tests.phones import FieldPhone, field_phone
 
@@ -213,4 +213,4 @@ async def _version(url: str, item: UUID) -> int:
 
 async def _copy(admin: asyncpg.Connection, name: str, copied: str) -> None:
     """What a backup of the database would hold; nobody is connected."""
-    await admin.execute(f'CREATE DATABASE "{copied}" TEMPLATE "{name}"')
+    await admin.execute(copying(name, copied))

@@ -17,7 +17,7 @@ from server.app import create_app
 from server.prepare import Prepared, prepare
 from server.services import Services
 from server.settings import Settings
-from tests.databases import drop_database
+from tests.databases import copying, drop_database
 from tests.old_catalogues import catalogue_of_three
 
 
@@ -49,7 +49,7 @@ class House:
 
     async def build(self) -> None:
         """An empty database of the present schema, and a server on it."""
-        await self._admin(f'CREATE DATABASE "{self.name}" TEMPLATE "{self._template}"')
+        await self._admin(copying(self._template, self.name))
         await self.open()
 
     async def open(self) -> Prepared:
@@ -100,7 +100,7 @@ class House:
         await self.close()
         if self.copied:
             await self._admin(f'DROP DATABASE "{self.name}_copy"')
-        await self._admin(f'CREATE DATABASE "{self.name}_copy" TEMPLATE "{self.name}"')
+        await self._admin(copying(self.name, f"{self.name}_copy"))
         self.copied = True
         await self.open()
 

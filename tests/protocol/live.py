@@ -35,7 +35,7 @@ from server.usecases.sessions import begin_session
 from server.worker import config
 from tests import builders
 from tests.builders import GRIDS, Person
-from tests.databases import drop_database
+from tests.databases import copying, drop_database
 from tests.integration.catalogue_scene import PUBLISHER, edition, publish
 from tests.integration.registry_change_scene import FIRST, apply, plan_files, strip
 
@@ -164,7 +164,7 @@ def fresh_server(environ: Mapping[str, str], template: str, **settings: Any) -> 
     """A server on a copy of the template database, with a bucket of its own."""
     name = f"test_{uuid4().hex[:8]}"
     url = environ["ONEGRID_DATABASE_URL"]
-    asyncio.run(administer(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    asyncio.run(administer(url, copying(template, name)))
     own = {"ONEGRID_DATABASE_URL": named(url, name), "ONEGRID_S3_BUCKET": f"test-{uuid4().hex[:8]}"}
     own["ONEGRID_LOG_LEVEL"] = "error"
     own |= {f"ONEGRID_{key.upper()}": str(value) for key, value in settings.items()}
