@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from server.db.lost import LOST
+
 if TYPE_CHECKING:
     from pgqueuer.adapters.persistence.queries import Queries
 
@@ -73,7 +75,7 @@ class JobQueue:
                 dedupe_key=[f"{job} {key}" for key in keys],
                 on_conflict="skip",
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOST as error:
             log.warning("job_not_enqueued", job=job, count=len(keys), error=type(error).__name__)
 
     def queries(self) -> Queries:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import asyncpg
 import structlog
 
+from server.db.lost import LOST
+
 log = structlog.get_logger()
 
 CHANNEL = "onegrid_moved"
@@ -57,7 +59,7 @@ class Nudges:
                 self._waiting.clear()
                 async with asyncio.timeout(_SECONDS_TO_SEND):
                     await self._notify(told if len(told) <= _LONGEST else "")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOST as error:
             log.info("nudge_lost", error=type(error).__name__)
             self._hang_up()
         finally:

@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from server.db.live import sweep
+from server.db.lost import LOST
 from server.db.nudges import CHANNEL, moved_streams
 from server.logs import failure
 from server.memory.memory import STALEST, Memory
@@ -25,10 +26,6 @@ _SWEEP_SECONDS = 0.5
 _GAP_SECONDS = 0.05
 _SECONDS_TO_CONNECT = 3
 _SECONDS_TO_COME_BACK = 0.25
-
-
-# The last is what a connection that is cut between two messages gives.
-_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @asynccontextmanager
@@ -61,7 +58,7 @@ class _Keeper:
         while True:
             try:
                 await self._watch()
-            except _LOST as error:
+            except LOST as error:
                 log.warning("memory_lost", **failure(error))
                 MEMORY_LOST.inc()
             finally:

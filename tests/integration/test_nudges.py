@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 from msgspec.structs import replace
 
-from server.db.nudges import CHANNEL
+from server.db.nudges import CHANNEL, Nudges
 from server.memory import keeper
 from server.settings import Settings
 from server.usecases.feeding import FeedWrite, write_feed
@@ -114,6 +115,29 @@ async def test_what_is_rolled_back_nudges_nobody(here: Process, truth: asyncpg.C
     await until(lambda: heard, 5)
     (known,) = await truth.fetch("SELECT id FROM stream")
     assert heard == [str(known["id"])]
+
+
+@pytest.mark.parametrize("lost", [asyncpg.InternalClientError("another operation is in progress"), ConnectionError()])
+async def test_a_connection_that_died_under_the_driver_is_made_anew(
+    settings_of_test: Settings, truth: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, lost: Exception
+) -> None:
+    heard: list[str] = []
+    await truth.add_listener(CHANNEL, lambda *said: heard.append(said[-1]))
+    execute, spoilt = asyncpg.Connection.execute, [lost]
+
+    async def die_once(connection: asyncpg.Connection, *asked: Any) -> Any:
+        if spoilt:
+            raise spoilt.pop()
+        return await execute(connection, *asked)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", die_once)
+    nudges = Nudges(settings_of_test.database_url)
+    nudges.send({STREAM: 1})
+    await until(lambda: not spoilt, 5)
+    await nudges.close()
+    nudges.send({STREAM: 2})
+    await until(lambda: heard == ["2"], 5)
+    await nudges.close()
 
 
 async def test_a_nudge_wakes_a_process_that_would_not_have_looked_yet(

@@ -48,7 +48,7 @@ class House:
         self._serving: set[int] = set()
         self._listener = listen(HOST, 0)
         self.port = int(self._listener.getsockname()[1])
-        own = {"ONEGRID_LOG_LEVEL": "error", "ONEGRID_ACCESS_TOKEN_MINUTES": "1440", "PYTHONPATH": str(_REPOSITORY)}
+        own = {"ONEGRID_LOG_LEVEL": "error", "PYTHONPATH": str(_REPOSITORY)}
         self._plan = Plan(environ=lambda: self.environ() | own, logs=self.folder.logs)
         self.workers = [self._worker(number) for number in range(workers)]
 
@@ -63,8 +63,8 @@ class House:
         return next(part for part in self._embedded.parts if part.name == "postgres")
 
     def environ(self) -> dict[str, str]:
-        """Settings that lead to the parts."""
-        return self._embedded.environ()
+        """Settings that lead to the parts; tokens outlast every run."""
+        return self._embedded.environ() | {"ONEGRID_ACCESS_TOKEN_MINUTES": "1440"}
 
     def settings(self) -> Settings:
         """The same, read."""
