@@ -136,7 +136,7 @@ async def list_devices(
 def seen_by(name: str) -> str:
     """A statement with its parts, some of which have parts themselves."""
     statement = sql(name)
-    for part in ("posts_held", "post_in_sight", "post_counts", "post_stands"):
+    for part in ("posts_held", "post_in_sight", "retired_fits", "post_counts", "post_stands"):
         statement = statement.replace(f"{{{part}}}", sql(part))
     return statement
 

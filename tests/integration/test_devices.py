@@ -206,9 +206,11 @@ async def test_who_worked_in_a_retired_grid_alone_stays_in_sight_of_its_administ
         (one,) = await seen(services, person)
         assert one.id == device
         assert [(post.grid, post.division, post.state) for post in one.posts] == [(GRIDS[2], WEST, "ended")]
-        assert [two.id for two in await seen(services, person, place=WEST)] == [device]
+        for place in (WEST, GRIDS[2]):
+            assert [two.id for two in await seen(services, person, place=place)] == [device]
     assert "grid_worker 04" in await names(services, ADMINISTRATOR)
-    assert await names(services, ADMINISTRATOR, place=WEST, role="grid_worker") == ["grid_worker 04"]
+    for place in (WEST, GRIDS[2]):
+        assert await names(services, ADMINISTRATOR, place=place, role="grid_worker") == ["grid_worker 04"]
     # Administrators of other places and the offices that look after a team have nothing to do with him.
     await truth.execute("UPDATE assignment SET division = $2 WHERE user_id = $1", ADMINISTRATOR.id, EAST)
     for person in (ADMINISTRATOR, WEST_CADRE):

@@ -18,6 +18,7 @@ from server.services import Services
 from server.usecases.credentials import reset_password, unlock
 from server.usecases.leaving import leave, unassign
 from server.usecases.people import PostWish, assign, create_user
+from server.usecases.people_views import PeopleWish, list_people, show_person
 from server.usecases.returns import sweep_returns
 from server.usecases.sessions import Caller
 from tests import builders
@@ -156,6 +157,17 @@ async def test_a_retired_grid_takes_nobody(
     await truth.execute("UPDATE grid_label SET to_version = 1 WHERE code = $1", GRIDS[1])
     wish = PostWish(role="grid_worker", grid=GRIDS[1])
     assert await refusal(assign(services, administrator, MATE.phone, wish, WHY)) == "grid_unknown"
+
+
+async def test_who_worked_in_a_retired_grid_is_listed_by_its_code_and_shown_with_it(
+    services: Services, administrator: Caller, truth: asyncpg.Connection
+) -> None:
+    await truth.execute("UPDATE grid_label SET to_version = 1 WHERE code = $1", GRIDS[2])
+    await truth.execute("UPDATE assignment SET valid_to = now() WHERE user_id = $1", WEST_WORKER.id)
+    page = await list_people(services, administrator, PeopleWish(grid=GRIDS[2]), None, 50)
+    assert [one.id for one in page.people] == [WEST_WORKER.id]
+    shown = await show_person(services, administrator, str(WEST_WORKER.id))
+    assert [(post.grid, post.state) for post in shown.person.posts] == [(GRIDS[2], "ended")]
 
 
 @pytest.mark.parametrize("who", [CADRE, AUDITOR, WORKER, CHIEF], ids=lambda one: one.role)

@@ -72,7 +72,9 @@ WITH fitting AS (
                     )
                     AND ($3::text IS NULL OR a.role = $3)
                     AND ($4::text IS NULL OR starts_with(coalesce(l.community, a.division), $4))
-                    AND ($5::text IS NULL OR l.code = $5)
+                    AND ($5::text IS NULL OR l.code = $5 OR (l.code IS NULL AND EXISTS (
+                        SELECT FROM grid_label n WHERE n.grid_id = a.grid_id AND n.code = $5
+                    )))
                     AND (a.valid_to IS NULL OR a.valid_to > greatest(now(), a.valid_from) OR NOT EXISTS (
                         SELECT FROM assignment b
                         WHERE b.user_id = u.id AND (b.valid_to IS NULL OR b.valid_to > greatest(now(), b.valid_from))

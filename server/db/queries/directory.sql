@@ -13,6 +13,12 @@
     OR ($5 AND {post_stands})
 )
 
+-- name: retired_fits
+-- A condition on the assignment a without a current grid l: the grid bore a code that begins with $9.
+(l.code IS NULL AND EXISTS (
+    SELECT FROM grid_label n WHERE n.grid_id = a.grid_id AND starts_with(n.code, $9)
+))
+
 -- name: post_in_sight
 -- A condition on the assignment a in the grid labelled l: it counts, has one of the roles in $2, and lies in a grid of
 -- $3 or a division of $4.
@@ -62,7 +68,7 @@ WITH page AS MATERIALIZED (
             LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
             WHERE {post_counts}
                 AND ($8 IS NULL OR a.role = $8)
-                AND ($9 IS NULL OR starts_with(coalesce(l.code, a.division), $9))
+                AND ($9 IS NULL OR (starts_with(coalesce(l.code, a.division), $9) OR {retired_fits}))
         ))
         AND ($10::uuid IS NULL OR (u.name, u.id) > (SELECT f.name, f.id FROM users f WHERE f.id = $10))
     ORDER BY u.name, u.id
@@ -98,7 +104,7 @@ WITH page AS MATERIALIZED (
             FROM assignment a
             LEFT JOIN grid_label l ON l.grid_id = a.grid_id AND l.to_version IS NULL
             WHERE {post_counts}
-                AND starts_with(coalesce(l.code, a.division), $9)
+                AND (starts_with(coalesce(l.code, a.division), $9) OR {retired_fits})
         ))
         AND ($10::boolean IS NULL OR (d.revoked_at IS NOT NULL) = $10)
         AND ($11::interval IS NULL OR coalesce(d.last_exchange_at, d.enrolled_at) < now() - $11)
