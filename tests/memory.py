@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made there is its owner's alone
 _PLENTY = 4 * 2**30
 _PREFIX = "onegrid-tests-"
 

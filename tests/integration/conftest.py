@@ -38,7 +38,7 @@ async def app(settings_of_test: Settings, monkeypatch: pytest.MonkeyPatch) -> As
 
 
 def _on_laid_routes(**given: Any) -> Litestar:
-    """In place of `Litestar(...)`: one whose routes were laid for an earlier test, which takes longer than most tests."""
+    """In place of `Litestar(...)`: one with routes of an earlier test, for laying them takes longer than most tests."""
     largest = given["request_max_body_size"]
     app = _laid[largest] = _laid.get(largest) or Litestar(**given)
     app.state, app._lifespan_managers = State(), given["lifespan"]

@@ -35,7 +35,7 @@ from server.usecases.receipts import prune
 from server.usecases.telling import Teller
 from sync.audit_chain import link_hash, row_hash
 from tests.builders import ADMINISTRATOR, AUDITOR, CADRE, GRIDS, WORKER, build_city, caller, create, enrol
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 
 TABLES = ("audit", "audit_link", "audit_seal", "audit_checkpoint")
 DAMAGED = (*TABLES, "change_set", "revision")
@@ -379,16 +379,16 @@ def test_every_break_has_words() -> None:
 
 
 async def test_the_command(trail: Services, environ: dict[str, str], truth: asyncpg.Connection, tmp_path: Path) -> None:
-    whole = await onegrid(environ, "audit", "verify", "--json")
+    whole = await shell(environ, "audit", "verify", "--json")
     assert whole.status == 0, whole.err
     assert json.loads(whole.out)["breaks"] == []
     path = str(tmp_path / "trail.csv")
     by = ["--as", AUDITOR.phone, "--reason", "核查"]
-    exported = await onegrid(environ, "audit", "export", "-o", path, "--format", "csv", *by)
+    exported = await shell(environ, "audit", "export", "-o", path, "--format", "csv", *by)
     assert exported.status == 0, exported.err
-    assert (await onegrid(environ, "audit", "verify", path)).status == 0
+    assert (await shell(environ, "audit", "verify", path)).status == 0
     async with by_force(truth) as force:
         await force.execute(DAMAGE["altered"][0])
-    broken = await onegrid(environ, "audit", "verify")
+    broken = await shell(environ, "audit", "verify")
     assert broken.status == 1
     assert "记录被改动 / a row was altered" in broken.out

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import asyncpg
 import httpx
 import pytest
 
 from tests.integration import town
+from tests.integration.terminal import shell
 from tests.integration.test_auth import enrol, use
 
 pytestmark = [pytest.mark.usefixtures("small_town"), pytest.mark.long]
-
-
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-async def onegrid(environ: dict[str, str], *arguments: str) -> Ended:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "server.cli",
-        *arguments,
-        env=environ | {"PYTHONIOENCODING": "utf-8"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
 
 
 def device_enrol(user: str, actor: str, *more: str, reason: str = "新手机") -> list[str]:
@@ -46,7 +26,7 @@ def device_enrol(user: str, actor: str, *more: str, reason: str = "新手机") -
 async def test_a_code_from_the_command_line_enrols(
     environ: dict[str, str], app_client: httpx.AsyncClient, truth: asyncpg.Connection
 ) -> None:
-    ended = await onegrid(environ, *device_enrol(town.WORKER_EAST.phone, town.ADMINISTRATOR.phone, "--json"))
+    ended = await shell(environ, *device_enrol(town.WORKER_EAST.phone, town.ADMINISTRATOR.phone, "--json"))
     assert ended.status == 0, ended.err
     document = json.loads(ended.out)
     assert document["user"] == str(town.WORKER_EAST.id)
@@ -66,7 +46,7 @@ async def test_the_terminal_shows_a_qr_code_and_the_code_to_type(
     environ: dict[str, str], app_client: httpx.AsyncClient
 ) -> None:
     address = "https://grid.example"
-    ended = await onegrid(environ, *device_enrol(str(town.RIDER.id), str(town.ADMINISTRATOR.id), "--url", address))
+    ended = await shell(environ, *device_enrol(str(town.RIDER.id), str(town.ADMINISTRATOR.id), "--url", address))
     assert ended.status == 0, ended.err
     assert "▀" in ended.out or "█" in ended.out
     assert address in ended.out
@@ -91,7 +71,7 @@ async def test_the_terminal_shows_a_qr_code_and_the_code_to_type(
 async def test_exit_statuses(
     environ: dict[str, str], truth: asyncpg.Connection, arguments: list[str], status: int, code: str | None
 ) -> None:
-    ended = await onegrid(environ, *arguments, "--json")
+    ended = await shell(environ, *arguments, "--json")
     assert ended.status == status, ended.err
     if code is not None:
         assert json.loads(ended.out)["error"]["code"] == code
@@ -101,11 +81,29 @@ async def test_exit_statuses(
     assert await truth.fetchval("SELECT count(*) FROM enrolment_code") == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["device", "enrol", "--help"], 0),
+        (device_enrol(town.WORKER_EAST.phone, town.HANDLER.phone), 1),
+        (["device", "enrol", "--user", town.WORKER_EAST.phone], 2),
+    ],
+)
+def test_a_process_ends_with_the_status_of_its_command(
+    environ: dict[str, str], arguments: list[str], status: int
+) -> None:
+    command = [sys.executable, "-m", "server.cli", *arguments]
+    ended = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=False)
+    assert ended.returncode == status, ended.stderr
+    assert bool(ended.stdout) == (status == 0)
+    assert bool(ended.stderr) == (status != 0)
+
+
 async def test_help_teaches(environ: dict[str, str]) -> None:
-    root = await onegrid(environ, "--help")
+    root = await shell(environ, "--help")
     assert root.status == 0
     for command in ("up", "settings", "device"):
         assert command in root.out
-    enrolling = await onegrid(environ, "device", "enrol", "--help")
+    enrolling = await shell(environ, "device", "enrol", "--help")
     for word in ("--user", "--as", "--reason", "--json", "--data", "onegrid device enrol", "二维码", "QR"):
         assert word in enrolling.out

@@ -14,7 +14,7 @@ from server.services import Services
 from server.usecases.catalogue_usage import read_usage
 from sync.framing import encode_request
 from tests.builders import MATE, NEIGHBOUR, WORKER, build_city, enrol
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 from tests.phones import FieldPhone, field_phone
 
 
@@ -45,21 +45,21 @@ async def test_versions_are_counted_by_what_devices_last_said(
 
 
 async def test_the_command(environ: dict[str, str], services: Services, tmp_path: Path) -> None:
-    used = await onegrid(environ, "catalogue", "usage", "--json")
+    used = await shell(environ, "catalogue", "usage", "--json")
     assert used.status == 0, used.err
     assert json.loads(used.out)["current"] == services.catalogue.version
     raw = json.loads(document())
     raw["catalogue_version"] = "2025.1"
     file = tmp_path / "next.json"
     file.write_text(json.dumps(raw))
-    same = await onegrid(environ, "catalogue", "diff", services.catalogue.version, str(file), "--json")
+    same = await shell(environ, "catalogue", "diff", services.catalogue.version, str(file), "--json")
     assert same.status == 0, same.err
     assert json.loads(same.out)["differences"] == []
     raw["categories"][0]["items"][0]["lead_department"] = "nobody"
     file.write_text(json.dumps(raw))
-    faulty = await onegrid(environ, "catalogue", "diff", services.catalogue.version, str(file), "--json")
+    faulty = await shell(environ, "catalogue", "diff", services.catalogue.version, str(file), "--json")
     assert (faulty.status, json.loads(faulty.out)["error"]["code"]) == (1, "catalogue_faulty")
-    unknown = await onegrid(environ, "catalogue", "diff", "1999.1", "2024.2")
+    unknown = await shell(environ, "catalogue", "diff", "1999.1", "2024.2")
     assert unknown.status == 2
-    shown = await onegrid(environ, "catalogue", "show", "--type", "0103")
+    shown = await shell(environ, "catalogue", "show", "--type", "0103")
     assert (shown.status, "manager" in shown.out) == (0, True)

@@ -23,7 +23,7 @@ from tests.integration.catalogue_scene import (
     without_field,
     written,
 )
-from tests.integration.test_auth_cli import Ended, onegrid
+from tests.integration.terminal import Ran, shell
 
 pytestmark = pytest.mark.long
 
@@ -53,7 +53,7 @@ def keep(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-async def at_terminal(environ: dict[str, str], typed: str, *arguments: str) -> Ended:
+async def at_terminal(environ: dict[str, str], typed: str, *arguments: str) -> Ran:
     """What is typed at a terminal; what is written goes elsewhere."""
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())
@@ -68,46 +68,46 @@ async def at_terminal(environ: dict[str, str], typed: str, *arguments: str) -> E
     os.close(keyboard)
     os.close(terminal)
     assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+    return Ran(process.returncode, out, err.decode())
 
 
-def refused(ended: Ended, status: int, code: str) -> None:
+def refused(ended: Ran, status: int, code: str) -> None:
     assert ended.status == status, ended
     assert json.loads(ended.out)["error"]["code"] == code
 
 
 async def test_a_dry_run_then_the_publication(environ: dict[str, str], truth: asyncpg.Connection, file: Path) -> None:
     keep(file, written(renamed("2025.1")))
-    tried = await onegrid(environ, "catalogue", "publish", str(file), *AS, "--dry-run", "--json")
+    tried = await shell(environ, "catalogue", "publish", str(file), *AS, "--dry-run", "--json")
     assert tried.status == 0, tried.err
     assert (json.loads(tried.out)["published"], json.loads(tried.out)["version"]) == (False, "2025.1")
     assert await truth.fetchval("SELECT count(*) FROM catalogue") == 0
-    done = await onegrid(environ, "catalogue", "publish", str(file), *AS, "--reason", "年度目录", "--json")
+    done = await shell(environ, "catalogue", "publish", str(file), *AS, "--reason", "年度目录", "--json")
     assert done.status == 0, done.err
     told = json.loads(done.out)
     assert (told["published"], told["before"], told["faults"]) == (True, "2024.2", [])
     assert await truth.fetchval("SELECT reason FROM audit WHERE action = 'catalogue.published'") == "年度目录"
-    shown = await onegrid(environ, "catalogue", "show", "--json")
+    shown = await shell(environ, "catalogue", "show", "--json")
     assert json.loads(shown.out)["version"] == "2025.1"
     assert json.loads(shown.out)["accepted"] == ["2024.1", "2024.2", "2025.1"]
-    whole = await onegrid(environ, "catalogue", "show", "--document")
+    whole = await shell(environ, "catalogue", "show", "--document")
     assert whole.out.encode() == written(renamed("2025.1"))
-    compared = await onegrid(environ, "catalogue", "diff", "2024.2", "2025.1", "--json")
+    compared = await shell(environ, "catalogue", "diff", "2024.2", "2025.1", "--json")
     assert compared.status == 0, compared.err
     assert {one["field"] for one in json.loads(compared.out)["differences"] if "field" in one} == {"owner_unit", "name"}
-    again = await onegrid(environ, "catalogue", "publish", "2025.1", *AS, "--reason", "再次", "--json")
+    again = await shell(environ, "catalogue", "publish", "2025.1", *AS, "--reason", "再次", "--json")
     assert again.status == 1
     assert [one["code"] for one in json.loads(again.out)["faults"]] == ["catalogue_version_taken"]
 
 
 async def test_people_are_told_in_both_languages(environ: dict[str, str], file: Path) -> None:
     keep(file, written(renamed("2025.1")))
-    tried = await onegrid(environ, "catalogue", "publish", str(file), *AS, "--dry-run")
+    tried = await shell(environ, "catalogue", "publish", str(file), *AS, "--dry-run")
     assert (tried.status, "未发布 not published" in tried.out) == (0, True)
     assert "旧值另存" in tried.out
     assert "手机 phones" in tried.out
     keep(file, written(renamed("2024.2")))
-    told = await onegrid(environ, "catalogue", "publish", str(file), *AS, "--reason", "年度目录")
+    told = await shell(environ, "catalogue", "publish", str(file), *AS, "--reason", "年度目录")
     assert told.status == 1
     assert all(word in told.out for word in ("catalogue_version_taken", "该版本已存在", "未发布 not published"))
 
@@ -115,16 +115,16 @@ async def test_people_are_told_in_both_languages(environ: dict[str, str], file: 
 async def test_wrong_usage_and_refusals(environ: dict[str, str], file: Path) -> None:
     keep(file, written(renamed("2025.1")))
     publish = ("catalogue", "publish")
-    assert (await onegrid(environ, *publish, str(file))).status == 2
-    assert (await onegrid(environ, *publish, "nowhere.json", *AS, "--dry-run")).status == 2
-    assert (await onegrid(environ, *publish, "1999.1", *AS, "--dry-run")).status == 2
-    refused(await onegrid(environ, *publish, str(file), *AS, "--json"), 1, "reason_needed")
+    assert (await shell(environ, *publish, str(file))).status == 2
+    assert (await shell(environ, *publish, "nowhere.json", *AS, "--dry-run")).status == 2
+    assert (await shell(environ, *publish, "1999.1", *AS, "--dry-run")).status == 2
+    refused(await shell(environ, *publish, str(file), *AS, "--json"), 1, "reason_needed")
     by_county = ("--as", ADMINISTRATOR.phone, "--reason", "年度目录", "--json")
-    refused(await onegrid(environ, *publish, str(file), *by_county), 1, "forbidden")
+    refused(await shell(environ, *publish, str(file), *by_county), 1, "forbidden")
     keep(file, b"no json")
-    faulty = await onegrid(environ, *publish, str(file), *AS, "--dry-run", "--json")
+    faulty = await shell(environ, *publish, str(file), *AS, "--dry-run", "--json")
     assert (faulty.status, [one["code"] for one in json.loads(faulty.out)["faults"]]) == (1, ["catalogue_faulty"])
-    about = await onegrid(environ, *publish, "--help")
+    about = await shell(environ, *publish, "--help")
     assert "没有撤销" in about.out
     assert "There is no undo" in about.out
 
@@ -149,7 +149,7 @@ async def test_other_commands_speak_by_the_published_one(
     phone = await enrol(services, WORKER)
     item = await phone.report("0105", photos=[photo(1)])
     keep(file, written(renamed("2025.1")))
-    assert (await onegrid(environ, "catalogue", "publish", str(file), *AS, "--reason", "年度目录")).status == 0
+    assert (await shell(environ, "catalogue", "publish", str(file), *AS, "--reason", "年度目录")).status == 0
     by = ("--as", CADRE.phone)
     for arguments, words in (
         (("item", "show", str(item), *by), ("公共设施新名", "设施新称")),
@@ -158,6 +158,6 @@ async def test_other_commands_speak_by_the_published_one(
         (("retention", "show"), ("公共设施新名",)),
         (("user", "show", PUBLISHER.phone, *AS), ("管理员新称",)),
     ):
-        ended = await onegrid(environ, *arguments)
+        ended = await shell(environ, *arguments)
         assert ended.status == 0, ended.err
         assert all(word in ended.out.replace("\n", "") for word in words), (arguments, ended.out)

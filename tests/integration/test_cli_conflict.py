@@ -1,12 +1,8 @@
-"""`onegrid conflict` as a person runs it: a process of its own, its output, its exit status."""
+"""`onegrid conflict` as a person runs it: its output, its exit status."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
-from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 from uuid import UUID
 
@@ -16,47 +12,15 @@ import pytest
 from server.cli import run
 from server.services import Services
 from tests.integration.conflict_scene import Scene
+from tests.integration.terminal import Terminal, onegrid
 from tests.integration.town import ADMINISTRATOR, CHIEF_EAST, COMMUNITY_EAST, WORKER_EAST, Citizen
+
+__all__ = ["onegrid"]
 
 pytestmark = pytest.mark.long
 
 PERSONAL = ("张三", "张山", "13800001234", "13900005678", "11010519491231002X")
 WHY = ("--reason", "已电话核实")
-
-
-class Ran(NamedTuple):
-    """How a command ended and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
-
-
-class Terminal:
-    """Runs `onegrid conflict …` against a test's server, 80 columns wide."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self.environ = os.environ | environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
-
-    async def __call__(self, *arguments: str, by: Citizen = COMMUNITY_EAST) -> Ran:
-        command = [sys.executable, "-m", "server.cli", "conflict", *arguments, "--as", by.phone]
-        process = await asyncio.create_subprocess_exec(
-            *command, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        assert "Traceback" not in err.decode()
-        return Ran(process.returncode, out.decode(), err.decode())
-
-
-@pytest.fixture
-def onegrid(environ: dict[str, str]) -> Terminal:
-    return Terminal(environ)
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
-"""`onegrid registry` as a person runs it: a process of its own, its output, its exit status."""
+"""`onegrid registry` as a person runs it: its output, its exit status."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unicodedata import east_asian_width
 
 import asyncpg
@@ -17,6 +18,7 @@ import shapely
 from server.cli import run
 from tests.builders import Person
 from tests.integration.registry_scene import drawing, everything, row, square, table, town_rows
+from tests.integration.terminal import Ran, shell
 from tests.integration.town import (
     ADMINISTRATOR,
     COMMUNITY_EAST,
@@ -34,23 +36,6 @@ pytestmark = pytest.mark.long
 WHY = ("--reason", "2024 年度调整")
 
 
-class Ran(NamedTuple):
-    """How a command ended and what it wrote."""
-
-    status: int
-    out: bytes
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out.decode()
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
-
-
 class Terminal:
     """Runs `onegrid registry …` against a test's server, 80 columns wide."""
 
@@ -59,18 +44,15 @@ class Terminal:
         self.folder = folder
 
     async def start(self, *arguments: str, by: Citizen | Person = ADMINISTRATOR) -> asyncio.subprocess.Process:
-        """The command as it begins."""
+        """The command as a process of its own, as it begins."""
         command = [sys.executable, "-m", "server.cli", "registry", *arguments, "--as", by.phone]
         return await asyncio.create_subprocess_exec(
             *command, env=self.environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
 
     async def __call__(self, *arguments: str, by: Citizen | Person = ADMINISTRATOR) -> Ran:
-        process = await self.start(*arguments, by=by)
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        assert "Traceback" not in err.decode()
-        return Ran(process.returncode, out, err.decode())
+        with contextlib.chdir(self.folder):
+            return await shell(self.environ, "registry", *arguments, "--as", by.phone)
 
     def files(self, rows: list[Any], outlines: bytes | None = None) -> tuple[str, str]:
         self.folder.joinpath("grids.csv").write_bytes(table(rows))
@@ -93,13 +75,13 @@ async def test_an_import_from_trial_to_publication(onegrid: Terminal, truth: asy
     files = onegrid.files([town_rows()[0]._replace(name="改名"), row(f"{WEST}002", "新网格", square(3))])
     tried = await onegrid("import", *files, "--crs", "wgs84", *WHY, "--dry-run")
     assert (tried.status, tried.err) == (0, "")
-    assert "试运行,未写入 / dry run" in tried.text
+    assert "试运行,未写入 / dry run" in tried.out
     assert await everything(truth) == before
     done = await onegrid("import", *files, "--crs", "wgs84", *WHY)
     assert done.status == 0
-    assert "新增 new 1, 变更 changed 1, 不变 unchanged 0" in done.text
-    assert "left as they are: 2" in done.text
-    assert "registry version 2" in done.text
+    assert "新增 new 1, 变更 changed 1, 不变 unchanged 0" in done.out
+    assert "left as they are: 2" in done.out
+    assert "registry version 2" in done.out
     again = await onegrid("import", *files, "--crs", "wgs84", *WHY, "--json")
     assert (again.status, again.err) == (0, "")
     assert {"rows": 2, "unchanged": 2, "version": None, "faults": []}.items() <= again.document.items()
@@ -111,9 +93,9 @@ async def test_bad_rows_are_a_table_or_a_document_and_status_1(onegrid: Terminal
     files = onegrid.files(rows)
     shown = await onegrid("import", *files, "--crs", "wgs84", *WHY)
     assert shown.status == 1
-    assert "3 处问题,未写入任何内容 / 3 faults; nothing was written" in shown.text
-    assert "\x1b" not in shown.text
-    assert max(map(width, shown.text.splitlines()[:-1])) <= 80
+    assert "3 处问题,未写入任何内容 / 3 faults; nothing was written" in shown.out
+    assert "\x1b" not in shown.out
+    assert max(map(width, shown.out.splitlines()[:-1])) <= 80
     listed = await onegrid("import", *files, "--crs", "wgs84", *WHY, "--json")
     assert listed.status == 1
     faults = listed.document["faults"]
@@ -129,13 +111,13 @@ async def test_bad_rows_are_a_table_or_a_document_and_status_1(onegrid: Terminal
 async def test_a_refusal_is_one_sentence_or_one_document(onegrid: Terminal) -> None:
     files = onegrid.files(town_rows())
     unsaid = await onegrid("import", *files, *WHY)
-    assert (unsaid.status, unsaid.out) == (1, b"")
+    assert (unsaid.status, unsaid.written) == (1, b"")
     assert "--crs" in unsaid.err
     assert "(OUTLINES)" in unsaid.err
     worker = await onegrid("import", *files, "--crs", "wgs84", *WHY, "--json", by=WORKER_EAST)
     assert (worker.status, worker.document["error"]["code"]) == (1, "forbidden")
     refused = await onegrid("list", by=WORKER_EAST)
-    assert (refused.status, refused.out) == (1, b"")
+    assert (refused.status, refused.written) == (1, b"")
     assert "Community" in refused.err
 
 
@@ -150,8 +132,8 @@ async def test_a_grid_is_shown_by_either_code(onegrid: Terminal, truth: asyncpg.
     shown = await onegrid("show", f"{EAST}0013", by=COMMUNITY_EAST)
     assert shown.status == 0
     for words in ("3411820010010013", "东社区 East < 明光街道 < 明光市 < 滁州市", f"{EAST}001-01 东片", "gongan:GA-77"):
-        assert words in " ".join(shown.text.split())
-    assert max(map(width, shown.text.splitlines())) <= 80
+        assert words in " ".join(shown.out.split())
+    assert max(map(width, shown.out.splitlines())) <= 80
     detail = (await onegrid("show", f"{EAST}001", "--json", by=HANDLER)).document
     assert (detail["id"], detail["current"]) == (str(grid_id(f"{EAST}001")), True)
     assert detail["team"] == {"grid_worker": 1, "grid_chief": 1}
@@ -174,8 +156,8 @@ async def test_lists_go_on_where_they_ended(onegrid: Terminal) -> None:
     second = (await onegrid("list", "--limit", "2", "--cursor", first["next"], "--json")).document
     assert ([one["code"] for one in second["grids"]], second["next"]) == ([f"{WEST}001"], None)
     west = await onegrid("list", "--division", WEST)
-    assert (f"{WEST}001" in west.text, f"{EAST}001" in west.text) == (True, False)
-    assert (await onegrid("list", "--division", STREET, "--kind", "dedicated")).text.startswith("没有网格")
+    assert (f"{WEST}001" in west.out, f"{EAST}001" in west.out) == (True, False)
+    assert (await onegrid("list", "--division", STREET, "--kind", "dedicated")).out.startswith("没有网格")
     broken = await onegrid("list", "--cursor", "?", "--json")
     assert (broken.status, broken.document["error"]["code"]) == (1, "parameter_invalid")
 
@@ -197,10 +179,10 @@ async def test_exports_open_elsewhere(onegrid: Terminal, truth: asyncpg.Connecti
         assert one["properties"]["synthetic"] is True
         assert len(one["properties"]["printed"]) == 16
     plain = await onegrid("export", "--format", "csv", "--division", WEST)
-    assert plain.out.startswith(b"\xef\xbb\xbfcode,printed,name,kind,community,")
-    assert plain.text.count("\n") == 2
+    assert plain.written.startswith(b"\xef\xbb\xbfcode,printed,name,kind,community,")
+    assert plain.out.count("\n") == 2
     nowhere = await onegrid("export", "--format", "csv", "-o", "none/out.csv")
-    assert (nowhere.status, nowhere.out) == (2, b"")
+    assert (nowhere.status, nowhere.written) == (2, b"")
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def write(folder: Path, registry: str) -> None:
 async def test_from_plan_to_lineage(onegrid: Terminal, truth: asyncpg.Connection) -> None:
     planned = await onegrid("plan", "plan.yaml", "--map", "plan.svg", by=ADMINISTRATOR)
     assert (planned.status, planned.err) == (0, "")
-    assert "没有后继网格可容的台账" in planned.text
-    assert max(map(width, planned.text.splitlines()[:-4])) <= 80
+    assert "没有后继网格可容的台账" in planned.out
+    assert max(map(width, planned.out.splitlines()[:-4])) <= 80
     picture = ElementTree.parse(onegrid.folder / "plan.svg").getroot()  # noqa: S314 our own
     titles = {title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")}
     assert {f"{FIRST} 新网格 new", f"{GRIDS[0]} 原边界 former outline"} <= titles
@@ -57,18 +57,18 @@ async def test_from_plan_to_lineage(onegrid: Terminal, truth: asyncpg.Connection
     assert done.document["predicted"] == done.document["actual"] == told.document["items"]
     again = await onegrid("apply", "plan.yaml", *WHY, by=ADMINISTRATOR)
     assert again.status == 1
-    assert "plan_outdated" in again.text
+    assert "plan_outdated" in again.out
     resumed = await onegrid("resume", "2", *WHY, by=ADMINISTRATOR)
-    assert (resumed.status, "与推演一致 / as foretold" in resumed.text) == (0, True)
+    assert (resumed.status, "与推演一致 / as foretold" in resumed.out) == (0, True)
     history = await onegrid("history", by=ADMINISTRATOR)
-    assert "拆分 split 1" in history.text
-    assert max(map(width, history.text.splitlines())) <= 80
+    assert "拆分 split 1" in history.out
+    assert max(map(width, history.out.splitlines())) <= 80
     tree = await onegrid("lineage", FIRST, by=ADMINISTRATOR)
-    assert tree.text.index(GRIDS[0]) < tree.text.index("去向 became")
+    assert tree.out.index(GRIDS[0]) < tree.out.index("去向 became")
     then = await onegrid("show", GRIDS[0], "--at", "1", "--json", by=ADMINISTRATOR)
     assert then.document["today"] == [FIRST, SECOND]
     shown = await onegrid("show", GRIDS[0], "--at", "1", by=ADMINISTRATOR)
-    assert FIRST in shown.text
+    assert FIRST in shown.out
 
 
 async def test_a_bad_plan_is_a_table_with_lines_and_status_1(onegrid: Terminal, truth: asyncpg.Connection) -> None:
@@ -77,7 +77,7 @@ async def test_a_bad_plan_is_a_table_with_lines_and_status_1(onegrid: Terminal, 
     )
     shown = await onegrid("apply", "bad.yaml", *WHY, by=ADMINISTRATOR)
     assert (shown.status, shown.err) == (1, "")
-    assert "2 处问题,未写入任何内容 / 2 faults; nothing was written" in shown.text
+    assert "2 处问题,未写入任何内容 / 2 faults; nothing was written" in shown.out
     listed = await onegrid("plan", "bad.yaml", "--json", by=ADMINISTRATOR)
     assert [(one["row"], one["fault"], one["field"]) for one in listed.document["faults"]] == [
         (3, "grid_unknown", "operations[0].retire"),

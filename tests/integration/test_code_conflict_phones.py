@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -19,6 +16,7 @@ from server.cli import run
 from server.services import Services
 from tests.builders import CHIEF, GRIDS, MATE, STREET_CADRE, WORKER, Person, form, grid_id
 from tests.integration.crosswalk_scene import FAR, SEVERAL, STREET_WIDE, Scene
+from tests.integration.terminal import shell
 from tests.integration.test_conflicts import assert_streams_add_up
 from tests.phones import FieldPhone, field_phone
 
@@ -120,17 +118,10 @@ async def test_once_settled_it_comes_to_the_team_and_is_parked_no_more(
 # At a terminal ---------------------------------------------------------------------------------------------
 
 
-async def onegrid(environ: dict[str, str], *arguments: str, by: Person = STREET_CADRE) -> tuple[int | None, str]:
-    """A process of its own, 80 columns wide: exit status and stdout."""
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "server.cli", "conflict", *arguments, "--as", by.phone],
-        env=os.environ | environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert "Traceback" not in err.decode(), err.decode()
-    return process.returncode, out.decode()
+async def onegrid(environ: dict[str, str], *arguments: str, by: Person = STREET_CADRE) -> tuple[int, str]:
+    """Exit status and stdout of the command in 80 columns."""
+    ran = await shell(environ | {"COLUMNS": "80"}, "conflict", *arguments, "--as", by.phone)
+    return ran.status, ran.out
 
 
 async def test_the_command_line_lists_shows_settles_and_takes_back(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from server.services import RegistryHolder, Services
 from server.usecases.crosswalk import CrosswalkReport, code_meaning, import_crosswalk, list_codes
 from server.usecases.registry_import import ImportOrder
 from tests.builders import ADMINISTRATOR, CADRE, EAST, GRIDS, WEST, Person, build_city, caller, grid_id
+from tests.integration.terminal import shell
 
 pytestmark = pytest.mark.long
 
@@ -210,17 +209,10 @@ async def test_the_commands_import_list_and_show(city: Services, environ: dict[s
     assert (told[0], [one["fault"] for one in json.loads(told[1])["faults"]]) == (1, ["department_unknown"])
 
 
-async def onegrid(environ: dict[str, str], *arguments: str) -> tuple[int | None, str, str]:
-    """A process of its own, 80 columns wide: exit status, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "server.cli", "crosswalk", *arguments],
-        env=os.environ | environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert "Traceback" not in err.decode()
-    return process.returncode, out.decode(), err.decode()
+async def onegrid(environ: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of the command in 80 columns."""
+    ran = await shell(environ | {"COLUMNS": "80"}, "crosswalk", *arguments)
+    return ran.status, ran.out, ran.err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from server.cli import run
 from server.services import Services
 from tests import builders
 from tests.builders import ADMINISTRATOR, CADRE, GRIDS, STREET_CADRE, WORKER
-from tests.integration.test_auth_cli import Ended, onegrid
+from tests.integration.terminal import Ran, shell
 
 pytestmark = pytest.mark.long
 
@@ -25,8 +25,8 @@ async def device(services: Services) -> str:
     return str((await builders.enrol(services, WORKER)).device_id)
 
 
-async def device_command(environ: dict[str, str], *arguments: str, by: str = CADRE.phone) -> Ended:
-    return await onegrid(environ, "device", *arguments, "--as", by)
+async def device_command(environ: dict[str, str], *arguments: str, by: str = CADRE.phone) -> Ran:
+    return await shell(environ, "device", *arguments, "--as", by)
 
 
 async def test_a_phone_is_found_revoked_and_replaced(

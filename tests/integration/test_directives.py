@@ -21,7 +21,7 @@ from sync.framing import decode_answer, encode_request
 from tests import builders
 from tests.builders import AUDITOR, CADRE, MATE, WEST_CADRE, WORKER, build_city, form
 from tests.integration.console_scene import at_console
-from tests.integration.test_auth_cli import Ended, onegrid
+from tests.integration.terminal import Ran, shell
 from tests.phones import FieldPhone, clock, field_phone
 
 
@@ -160,8 +160,8 @@ async def test_the_device_page_says_how_far_it_is(
 # At the command line ---------------------------------------------------------------------------------------
 
 
-async def device_command(environ: dict[str, str], *arguments: str) -> Ended:
-    return await onegrid(environ, "device", *arguments, "--as", CADRE.phone)
+async def device_command(environ: dict[str, str], *arguments: str) -> Ran:
+    return await shell(environ, "device", *arguments, "--as", CADRE.phone)
 
 
 async def test_a_phone_is_wiped_from_a_terminal(environ: dict[str, str], phone: FieldPhone) -> None:

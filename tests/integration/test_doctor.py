@@ -20,8 +20,8 @@ from server.usecases.doctor import examine
 from server.usecases.telling import Teller
 from server.usecases.witness import face_witness, witness_key
 from tests.builders import GRIDS, WORKER, Person, add_people, build_city, enrol
+from tests.integration.terminal import shell
 from tests.integration.test_audit import by_force
-from tests.integration.test_auth_cli import onegrid
 
 HEAD = head_revision()
 GUARD = Person("security_administrator", "13900000090", division="341100000000")
@@ -149,16 +149,16 @@ async def test_a_witness_or_checkpoint_that_is_not_ours_is_named(house: Services
 
 
 async def test_the_command(house: Services, environ: dict[str, str], truth: asyncpg.Connection, tmp_path: Path) -> None:
-    well = await onegrid(environ, "doctor", "--json", "--data", str(tmp_path))
+    well = await shell(environ, "doctor", "--json", "--data", str(tmp_path))
     assert well.status == 0, well.out
     assert json.loads(well.out)["state"] in ("ok", "warning")
     await truth.execute("UPDATE pgqueuer_schedules SET last_run = now() - interval '1 hour'")
-    ill = await onegrid(environ, "doctor", "--data", str(tmp_path))
+    ill = await shell(environ, "doctor", "--data", str(tmp_path))
     assert ill.status == 1
     assert "✗ jobs: 后台任务没有运行" in ill.out
     assert "→" in ill.out
     closed = environ | {"ONEGRID_MASTER_KEY": "A" * 43 + "="}
-    unopened = await onegrid(closed, "doctor", "--json")
+    unopened = await shell(closed, "doctor", "--json")
     assert unopened.status == 1
     (only,) = json.loads(unopened.out)["findings"]
     assert (only["check"], only["state"]) == ("installation", "fault")

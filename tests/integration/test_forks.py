@@ -15,7 +15,7 @@ from msgspec import json
 from server.services import Services
 from sync.device import Device
 from tests.builders import ADMINISTRATOR, MATE, WORKER, build_city, form, sign_in
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 from tests.phones import FieldPhone, field_phone
 
 NEW = "installation-after-the-restore"
@@ -263,11 +263,11 @@ async def test_one_person_gets_only_so_many_a_day(phone: FieldPhone, truth: asyn
 async def test_lists_show_which_devices_are_copies(phone: FieldPhone, environ: dict[str, str]) -> None:
     copy = await copy_of(phone)
     made = (await fork_by_set(copy)).json()["device"]
-    listed = await onegrid(environ, "device", "list", "--as", ADMINISTRATOR.phone)
+    listed = await shell(environ, "device", "list", "--as", ADMINISTRATOR.phone)
     assert "备份副本" in listed.out
-    shown = await onegrid(environ, "device", "show", made, "--as", ADMINISTRATOR.phone)
+    shown = await shell(environ, "device", "show", made, "--as", ADMINISTRATOR.phone)
     assert str(phone.device_id) in shown.out
-    told = json.decode((await onegrid(environ, "device", "list", "--json", "--as", ADMINISTRATOR.phone)).out)
+    told = json.decode((await shell(environ, "device", "list", "--json", "--as", ADMINISTRATOR.phone)).out)
     assert {one["id"]: one["forked_from"] for one in told["devices"]} == {
         made: str(phone.device_id),
         str(phone.device_id): None,

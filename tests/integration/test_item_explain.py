@@ -14,7 +14,7 @@ from server.usecases.explaining import Explained, explain_item
 from tests.builders import CADRE, CHIEF, GRIDS, WEST_CHIEF, WORKER, Person, caller
 from tests.integration.console_scene import at_console
 from tests.integration.crosswalk_scene import ONE, RETIRED_GRID, SEVERAL, Scene, claiming
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ async def test_the_page_of_an_item_says_it_in_the_readers_language(scene: Scene,
 async def test_it_is_asked_at_the_command_line(environ: dict[str, str], scene: Scene) -> None:
     change = claiming("0401", grid=RETIRED_GRID)
     item, conflict = await scene.park(change)
-    ended = await onegrid(environ, "item", "explain", str(item), "--as", CADRE.phone)
+    ended = await shell(environ, "item", "explain", str(item), "--as", CADRE.phone)
     assert ended.status == 0, ended.err
     assert f"onegrid conflict show {conflict}" in ended.out
-    answer = await onegrid(environ, "item", "explain", str(item), "--as", CADRE.phone, "--json")
+    answer = await shell(environ, "item", "explain", str(item), "--as", CADRE.phone, "--json")
     document = json.loads(answer.out)
     assert (document["item"], document["conflict"], document["grid"]) == (str(item), str(conflict), None)
-    refused = await onegrid(environ, "item", "explain", str(item), "--as", WEST_CHIEF.phone, "--json")
+    refused = await shell(environ, "item", "explain", str(item), "--as", WEST_CHIEF.phone, "--json")
     assert (refused.status, json.loads(refused.out)["error"]["code"]) == (1, "not_found")

@@ -31,7 +31,7 @@ from server.services import Services, open_services
 from server.settings import Settings
 from server.usecases.keys import Rotated, master_key_in_use, rotate_master_key
 from tests.builders import ADMINISTRATOR, CITY, WORKER, Person, build_city, caller, enrol
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 from tests.integration.up_process import WHOLE, eventually, running_up
 
 pytestmark = pytest.mark.long
@@ -253,21 +253,21 @@ async def test_the_command_asks_for_the_next_key_where_it_is_a_setting(
     city: Services, environ: dict[str, str], truth: asyncpg.Connection
 ) -> None:
     arguments = ["key", "rotate", "--as", GUARD.phone, "--reason", "每年更换", "--json"]
-    refused = await onegrid(environ, *arguments)
+    refused = await shell(environ, *arguments)
     assert refused.status == 1
     assert json.loads(refused.out)["error"]["code"] == "next_key_needed"
     new = secrets.token_bytes(32)
     following = environ | {"ONEGRID_MASTER_KEY_NEXT": b64encode(new).decode()}
-    done = await onegrid(following, *arguments)
+    done = await shell(following, *arguments)
     assert done.status == 0, done.err
     document = json.loads(done.out)
     assert document["fingerprint"] == MasterKey(new).fingerprint()
     assert document["previous"] == MasterKey(city.settings.master_key).fingerprint()
     # The same again changes nothing more.
-    again = json.loads((await onegrid(following, *arguments)).out)
+    again = json.loads((await shell(following, *arguments)).out)
     assert (again["finished"], again["fingerprint"]) == (True, document["fingerprint"])
     assert await truth.fetchval("SELECT count(*) FROM audit WHERE action = 'master_key.rotated'") == 1
-    shown = await onegrid(following, "key", "show")
+    shown = await shell(following, "key", "show")
     assert MasterKey(new).fingerprint() in shown.out
     assert b64encode(new).decode() not in shown.out + done.out + done.err
 
@@ -280,7 +280,7 @@ async def test_a_running_server_outlives_the_rotation_and_the_death_of_its_proce
             await build_city(services)
             await hire(services)
         before = DataFolder(data).keys()
-        done = await onegrid(clean, "key", "rotate", "--as", GUARD.phone, "--reason", "每年更换", "--data", str(data))
+        done = await shell(clean, "key", "rotate", "--as", GUARD.phone, "--reason", "每年更换", "--data", str(data))
         assert done.status == 0, done.err
         after = DataFolder(data).keys()
         assert after == replace(before, master_key=after.master_key)

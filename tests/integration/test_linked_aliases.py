@@ -36,7 +36,7 @@ from tests.builders import (
 from tests.integration.console_scene import at_console
 from tests.integration.erasing_scene import base_of, edit
 from tests.integration.office import desk
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 
 CODE = numbered_credit_code("MA", 1)
 
@@ -167,9 +167,9 @@ async def test_what_is_told_of_the_winner_names_no_loser(services: Services, tru
 @pytest.mark.long
 async def test_the_command_line_leads_to_the_winner(environ: dict[str, str], near: Shops) -> None:
     for command in ("show", "explain"):
-        shown = await onegrid(environ, "item", command, str(near.loser), "--as", CADRE.phone)
+        shown = await shell(environ, "item", command, str(near.loser), "--as", CADRE.phone)
         assert shown.status == 0, shown.err
         assert f"linked into this one: {near.loser}" in shown.out
         assert str(near.winner) in shown.out
-        told = await onegrid(environ, "item", command, str(near.loser), "--as", CADRE.phone, "--json")
+        told = await shell(environ, "item", command, str(near.loser), "--as", CADRE.phone, "--json")
         assert json.loads(told.out)["alias"] == str(near.loser)

@@ -26,7 +26,7 @@ from sync.disputes import Choice
 from tests.builders import CADRE, MATE, WORKER, build_city, caller, form, photo
 from tests.integration.kinds_scene import KindsScene
 from tests.integration.lockpick import clear_text, open_all
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 from tests.integration.test_conflicts import assert_streams_add_up, refusal
 from tests.integration.test_duplicates import WEST_POINT, assert_hints_are_held, twins
 from tests.integration.test_linking import Pair, link, of_loser
@@ -276,9 +276,9 @@ async def test_a_loser_of_what_was_erased_before_is_due_by_itself(scene: KindsSc
 @pytest.mark.long
 async def test_the_command_says_with_what_it_went(scene: KindsScene, family: Family, environ: dict[str, str]) -> None:
     erase_it = ["item", "erase", str(family.pair.loser), "--as", COMMUNITY_EAST.phone, "--reason", WHY]
-    tried = await onegrid(environ, *erase_it, "--dry-run")
+    tried = await shell(environ, *erase_it, "--dry-run")
     assert tried.status == 0, tried.err
     assert f"连同 with: {'、'.join(map(str, sorted(family.ids - {family.pair.loser})))}" in tried.out
-    done = await onegrid(environ, *erase_it, "--yes", "--json")
+    done = await shell(environ, *erase_it, "--yes", "--json")
     told = json.loads(done.out)
     assert (told["tally"]["linked"], len(told["linked"])) == (2, 2)

@@ -38,7 +38,7 @@ from tests.builders import (
     enrol,
     grid_id,
 )
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 from tests.integration.test_conflicts import assert_streams_add_up
 
 NAME = "钱隔离"
@@ -355,20 +355,20 @@ async def test_a_whole_set_loses_its_key(phone: Phone, truth: asyncpg.Connection
 async def test_the_command(phone: Phone, environ: dict[str, str]) -> None:
     await hold(phone, shop(GRIDS[1]), shop(GRIDS[1]))
     by = ["--as", CADRE.phone]
-    listed = await onegrid(environ, "quarantine", "list", *by, "--json")
+    listed = await shell(environ, "quarantine", "list", *by, "--json")
     assert listed.status == 0, listed.err
     first, second = (one["id"] for one in json.loads(listed.out)["held"])
-    shown = await onegrid(environ, "quarantine", "show", first[:13], *by)
+    shown = await shell(environ, "quarantine", "show", first[:13], *by)
     assert shown.status == 0, shown.err
     assert "不在您负责的网格内" in shown.out
     assert NAME not in shown.out
-    released = await onegrid(environ, "quarantine", "release", first, *by, "--reason", "补报", "--json")
+    released = await shell(environ, "quarantine", "release", first, *by, "--reason", "补报", "--json")
     assert (released.status, json.loads(released.out)["released"]) == (0, True), released.err
-    asked = await onegrid(environ, "quarantine", "discard", second, *by, "--reason", "测试")
+    asked = await shell(environ, "quarantine", "discard", second, *by, "--reason", "测试")
     assert (asked.status, "--yes" in asked.err) == (2, True)
-    gone = await onegrid(environ, "quarantine", "discard", second, *by, "--reason", "测试", "--yes", "--json")
+    gone = await shell(environ, "quarantine", "discard", second, *by, "--reason", "测试", "--yes", "--json")
     assert (gone.status, json.loads(gone.out)["line"]["state"]) == (0, "discarded"), gone.err
-    again = await onegrid(environ, "quarantine", "release", second, *by, "--reason", "补报", "--json")
+    again = await shell(environ, "quarantine", "release", second, *by, "--reason", "补报", "--json")
     assert (again.status, json.loads(again.out)["error"]["code"]) == (1, "quarantine_settled")
-    unknown = await onegrid(environ, "quarantine", "show", str(uuid4()), *by, "--json")
+    unknown = await shell(environ, "quarantine", "show", str(uuid4()), *by, "--json")
     assert (unknown.status, json.loads(unknown.out)["error"]["code"]) == (1, "not_found")

@@ -35,7 +35,7 @@ from tests.builders import (
 from tests.integration.erasing_scene import base_of, close_case, edit
 from tests.integration.evidence_scene import until_someone_waits_for_a_lock
 from tests.integration.lockpick import open_all
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 from tests.integration.test_conflicts import assert_streams_add_up
 
 MONTH = timedelta(days=31)
@@ -222,14 +222,14 @@ async def test_every_night_it_runs_by_itself(phone: Phone, truth: asyncpg.Connec
 async def test_the_command(phone: Phone, environ: dict[str, str], truth: asyncpg.Connection) -> None:
     await gone(phone, truth, "0105", timedelta(0))
     run = ["retention", "run", "--as", ADMINISTRATOR.phone]
-    tried = await onegrid(environ, *run, "--dry-run", "--json")
+    tried = await shell(environ, *run, "--dry-run", "--json")
     assert tried.status == 0, tried.err
     assert json.loads(tried.out)["due"] == [{"type": "0105", "division": EAST, "items": 1}]
-    assert (await onegrid(environ, *run, "--json")).status == 1
-    done = await onegrid(environ, *run, "--reason", "按目录执行", "--type", "0105")
+    assert (await shell(environ, *run, "--json")).status == 1
+    done = await shell(environ, *run, "--reason", "按目录执行", "--type", "0105")
     assert done.status == 0, done.err
     assert "erased: 1" in done.out
-    shown = await onegrid(environ, "retention", "show")
+    shown = await shell(environ, "retention", "show")
     assert "0105 小区与公共设施信息" in shown.out
     assert shown.status == 0
 

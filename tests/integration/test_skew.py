@@ -16,7 +16,7 @@ from server.services import Services
 from server.usecases.push import Arrival, push_set
 from tests.builders import CHIEF, WORKER, Phone, build_city, capture, create, enrol, sign_in
 from tests.integration.console_scene import at_console
-from tests.integration.test_auth_cli import onegrid
+from tests.integration.terminal import shell
 
 UPTIME = 7_200_000
 SLOW = timedelta(hours=26)
@@ -81,7 +81,7 @@ async def test_the_history_tells_it_in_the_api_at_the_console_and_at_the_command
     header = await sign_in(services, CHIEF)
     history = (await app_client.get(f"/v1/items/{item.item}", headers=header)).json()["history"]
     assert [one["skew"] for one in history] == [-93_600, 1_800]
-    shown = await onegrid(environ, "item", "show", str(item.item), "--as", CHIEF.phone)
+    shown = await shell(environ, "item", "show", str(item.item), "--as", CHIEF.phone)
     assert "手机时钟慢 the phone's clock was behind: 1 day, 2:00:00" in shown.out, shown
     assert "手机时钟快 the phone's clock was ahead: 0:30:00" in shown.out
     page = await (await at_console(services, app_client, CHIEF)).get(f"/console/items/{item.item}")

@@ -1,14 +1,12 @@
-"""`onegrid user` as a person runs it: a process of its own, its output, its exit status."""
+"""`onegrid user` as a person runs it: its output, its exit status."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -18,25 +16,13 @@ from server.cli import run
 from server.services import Services
 from tests import builders
 from tests.builders import ADMINISTRATOR, CADRE, CHIEF, COUNTY, GRIDS, STREET, WORKER, grid_id
+from tests.integration.terminal import Ran, shell
 
 pytestmark = pytest.mark.long
 
 WHY = ("--reason", "人员调整")
 NEWCOMER = "13911112222"
 HEADING = "phone,name,role,grid,division,department,valid_from,valid_to"
-
-
-class Ran(NamedTuple):
-    """How a command ended and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
 
 
 class Terminal:
@@ -46,14 +32,7 @@ class Terminal:
         self.environ = os.environ | environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
 
     async def __call__(self, *arguments: str, by: str = ADMINISTRATOR.phone) -> Ran:
-        command = [sys.executable, "-m", "server.cli", "user", *arguments, "--as", by]
-        process = await asyncio.create_subprocess_exec(
-            *command, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        assert "Traceback" not in err.decode()
-        return Ran(process.returncode, out.decode(), err.decode())
+        return await shell(self.environ, "user", *arguments, "--as", by)
 
 
 @pytest.fixture
