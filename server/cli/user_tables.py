@@ -70,7 +70,7 @@ def print_people(page: PeoplePage) -> None:
     table.add_column("任职\nposts", ratio=5, overflow="fold")
     table.add_column("设备\ndevices", no_wrap=True, justify="right")
     for person in page.people:
-        posts = Text("\n".join(_post(one) for one in person.posts) or "—")
+        posts = Text("\n".join(_post(one) + _standing(one) for one in person.posts) or "—")
         table.add_row(str(person.id)[:8], Text(printable(person.name)), person.phone, posts, str(person.devices))
     console = Console()
     console.print(table)
@@ -146,6 +146,10 @@ def _post(one: PostView) -> str:
     names = {role.code: f"{role.zh} {role.code}" for role in catalogue_in_use().source.roles}
     place = one.grid or one.division or "—"
     return " ".join(part for part in (names.get(one.role, one.role), place, one.department) if part)
+
+
+def _standing(one: PostView) -> str:
+    return "" if one.state == "now" else f" ({_STATES[one.state]})"
 
 
 def _time(moment: datetime | None) -> str:

@@ -40,7 +40,10 @@ class PostView(Struct, frozen=True, kw_only=True):
 
 
 class PersonView(Struct, frozen=True, kw_only=True):
-    """A person of a list. `phone` is masked unless it was asked for; `devices`: those in use."""
+    """A person of a list. `phone` is masked unless it was asked for; `devices`: those in use.
+
+    `posts` that have ended are told of one person shown alone, and of who has no others.
+    """
 
     id: UUID
     name: str
@@ -85,7 +88,7 @@ class PeopleWish(Struct, frozen=True, kw_only=True):
 async def list_people(
     services: Services, caller: Caller, wish: PeopleWish, cursor: str | None, limit: int, reveal: str | None = None
 ) -> PeoplePage:
-    """A page of the people of the caller's area, by name, with the posts that they hold or will hold.
+    """A page of the people of the caller's area, by name, with the posts that they hold or will hold, else held.
 
     `reveal`: why their telephone numbers are shown in full; it is noted for each of them. Raises Problem: forbidden,
     parameter_invalid for a wrong cursor, reason_needed.
@@ -162,7 +165,7 @@ def _view(
         locked_until=locked,
         has_password=row.has_password,
         devices=row.devices,
-        posts=[post for post in posts if whole or post.state != "ended"],
+        posts=posts if whole else [post for post in posts if post.state != "ended"] or posts,
     )
 
 

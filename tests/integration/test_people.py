@@ -165,8 +165,9 @@ async def test_who_worked_in_a_retired_grid_is_listed_by_its_code_and_shown_with
     await truth.execute("UPDATE grid_label SET to_version = 1 WHERE code = $1", GRIDS[2])
     await truth.execute("UPDATE assignment SET valid_to = now() WHERE user_id = $1", WEST_WORKER.id)
     page = await list_people(services, administrator, PeopleWish(grid=GRIDS[2]), None, 50)
-    assert WEST_WORKER.id in {one.id for one in page.people}
-    assert WORKER.id not in {one.id for one in page.people}
+    posts = {one.id: [(post.grid, post.state) for post in one.posts] for one in page.people}
+    assert posts[WEST_WORKER.id] == [(GRIDS[2], "ended")]
+    assert WORKER.id not in posts
     shown = await show_person(services, administrator, str(WEST_WORKER.id))
     assert [(post.grid, post.state) for post in shown.person.posts] == [(GRIDS[2], "ended")]
 
