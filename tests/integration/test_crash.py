@@ -3,7 +3,7 @@
 A process of its own: what is killed leaves orphans, and whoever killed them collects them.
 
 Breakages seen red: a receipt kept after the transaction of its effects; commits that do not wait for the disk; a lost
-connection that passes for an error of the server.
+connection that passes for an error of the server; a nudge that dies and is not looked after.
 """
 
 from __future__ import annotations

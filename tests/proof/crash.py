@@ -101,7 +101,7 @@ async def _run(house: House, rounds: int, seed: int, tell: Callable[[str], None]
             try:
                 findings = await _round(scene, rng, tally)
             except Unexpected as unexpected:
-                findings = [str(unexpected), *_last_errors(house)]
+                findings = [str(unexpected), *_log(house)[-30:]]
             tell(f"{tally.last}; {tally.unanswered.total()} rounds unanswered so far, {len(findings)} findings")
         if not findings:
             findings = await checks.receipts_are_told_again(scene.crew)
@@ -109,6 +109,7 @@ async def _run(house: House, rounds: int, seed: int, tell: Callable[[str], None]
             shown = await _shown(truth)
             findings += [f"I1: {name} is {value}" for name, value in shown.items() if value != "on"]
             findings += await checks.commits_waited_for_the_disk(truth)
+            findings += checks.errors_of_its_own(_log(house))
             items: int = await truth.fetchval("SELECT count(*) FROM item")
         return Report(
             seed=seed,
@@ -213,9 +214,9 @@ async def _send_the_rest(crew: Sequence[Walker]) -> None:
             await asyncio.gather(*(walker.sync() for walker in crew))
 
 
-def _last_errors(house: House) -> list[str]:
-    """What the server processes said last; their log goes with the folder."""
-    return (house.folder.logs / "server.log").read_text(errors="replace").splitlines()[-30:]
+def _log(house: House) -> list[str]:
+    """What the server processes said, which goes with the folder."""
+    return (house.folder.logs / "server.log").read_text(errors="replace").splitlines()
 
 
 # What stands around ----------------------------------------------------------------------------------------

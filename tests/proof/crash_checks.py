@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
 from schemas.wire import Receipt
 from server.simulate.check import diverged, duplicated, lost
@@ -27,6 +28,10 @@ END $$;
 CREATE CONSTRAINT TRIGGER proof_note AFTER INSERT ON change_set DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION proof_note();
 """
+
+
+class _Line(Struct):
+    event: str
 
 
 async def last_numbers(truth: asyncpg.Connection) -> dict[UUID, int]:
@@ -110,6 +115,21 @@ async def receipts_are_told_again(crew: Iterable[Walker]) -> list[str]:
                 if walker.receipts.get(receipt.no) != msgspec.msgpack.encode(receipt):
                     wrong.append(f"I2: {walker.device_id}/{receipt.no} got another receipt when it was sent again")
     return wrong
+
+
+def errors_of_its_own(log: Iterable[str]) -> list[str]:
+    """I9: that the database was away is no error of the server; whatever else it logs as one is."""
+    return [f"I9: it logged {event}" for event in map(_logged, log) if event not in (None, "part_unavailable")]
+
+
+def _logged(line: str) -> str | None:
+    """What a line of the log is about; None where a process was killed while it wrote."""
+    if line.startswith("Traceback"):
+        return line
+    try:
+        return msgspec.json.decode(line, type=_Line).event
+    except msgspec.DecodeError:
+        return None
 
 
 def _twice(crew: Iterable[Walker], texts: dict[UUID, str]) -> Iterator[str]:
