@@ -26,6 +26,12 @@ from server.usecases.standings import Moved, Standing, case_step, find_standings
 from sync.awaited import Parked, in_turn
 from sync.decisions import Move, Step
 
+_WHY = {
+    "taken": "所待照片或审核已到 / the photos or the approval that it waited for came",
+    "reached": "案件已到该状态 / the case was there already",
+}
+"""What the trail says why a conflict ended, by what was taken."""
+
 
 class Taken(Struct, frozen=True):
     """How items moved on by steps that waited, to be stored yet, and the entries of the notices that closed."""
@@ -122,6 +128,7 @@ class _Taking:
                 action="conflict.resolve",
                 subject_kind="conflict",
                 subject_id=str(one.conflict),
+                reason=_WHY[take],
                 detail=told | {"step": step},
             )
         )

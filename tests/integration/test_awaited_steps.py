@@ -160,6 +160,7 @@ async def test_who_took_it_stands_on_the_trail(services: Services, site: Site, p
     await deliver(services, WORKER, AFTER)
     (act,) = await site.truth.fetch("SELECT * FROM audit WHERE subject_id = $1", str(conflict))
     assert (act["actor_id"], act["action"], act["subject_kind"]) == (None, "conflict.resolve", "conflict")
+    assert "照片" in act["reason"]
     version = await site.truth.fetchval("SELECT version FROM item WHERE id = $1", site.item)
     step = {"action": "verify", "waited_for": "evidence_not_verified", "from": "handled", "to": "verified"}
     assert loads(act["detail"]) == {

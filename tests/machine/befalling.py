@@ -18,9 +18,10 @@ from sync.framing import set_hash
 from tests.builders import photo, picture
 from tests.machine.books import Act, Told, holds
 from tests.machine.city import City
+from tests.machine.handset import Handset
 from tests.machine.hearing import sync
 from tests.machine.rules import rule, senders, tell, writers
-from tests.machine.writing import excuse
+from tests.machine.writing import excuse, verify_unseen
 
 _LONG = timedelta(days=46)
 PICTURES = 40
@@ -175,7 +176,27 @@ async def send_photos(city: City, chance: Random) -> bool:
     able = [one for one in senders(city) if one.device.photos_to_send() and not city.is_revoked(one)]
     if not able:
         return False
-    phone = chance.choice(able)
+    return await _photos_of(city, chance.choice(able))
+
+
+@rule(5)
+async def on_the_spot(city: City, chance: Random) -> bool:
+    """The fastest path of field work: a step of a case, and its photos a moment later."""
+    able = [(phone, item) for phone in writers(city) if phone.online for item in phone.device.items()]
+    able = [one for one in able if one[1].type == "0401" and one[1].case and one[1].case.state == "handled"]
+    able = [one for one in able if not city.is_revoked(one[0])]
+    if not able:
+        return False
+    phone, item = chance.choice(able)
+    phone.seal(chance)
+    verify_unseen(city, phone, item, chance)
+    tell(city, f"{item.id} on {phone.number}")
+    await _photos_of(city, phone)
+    return True
+
+
+async def _photos_of(city: City, phone: Handset) -> bool:
+    """Some of the photos that it still holds, and whether there were any."""
     await sync(city, phone)
     headers = {"Authorization": phone.headers["Authorization"]}
     wanted = [{"sha256": own.sha256, "size": own.size} for own in phone.device.photos_to_send()[:3]]

@@ -62,6 +62,7 @@ class City:
         self.old_sets: set[tuple[UUID, int]] = set()
         self.joint_sets: set[tuple[UUID, int]] = set()
         self.kinds_seen: dict[UUID, str] = {}
+        self.awaited_seen: set[UUID] = set()
         self.audit_seen: tuple[int, str] = (0, "")
         self.families: dict[int, int] = {}
         self.forks: dict[UUID, int] = {}

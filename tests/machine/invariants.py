@@ -7,6 +7,8 @@ from tests.machine.city import City
 from tests.machine.opened import open_all
 from tests.machine.remapping import the_registry_is_what_was_planned
 
+AWAITED = "taken by itself"
+
 
 async def check(city: City) -> None:
     """Raises Broken for the first that does not hold."""
@@ -19,6 +21,7 @@ async def check(city: City) -> None:
     await lives.receipts_are_there(city)
     await lives.sets_have_one_effect_in_order(city)
     await lives.conflicts_are_there(city)
+    await lives.no_step_waits_for_what_is_there(city)
     await lives.links_are_those_that_were_made(city)
     await the_registry_is_what_was_planned(city)
     await places.every_item_has_a_place(city)
@@ -34,8 +37,11 @@ async def check(city: City) -> None:
 
 
 async def note_kinds(city: City) -> None:
-    """Each conflict once, by its kind."""
-    for row in await city.rows("SELECT id, kind FROM conflict"):
+    """Each conflict once, by its kind, and once more when it is a step that was taken by itself."""
+    for row in await city.rows("SELECT id, kind, take FROM conflict"):
         if row["id"] not in city.kinds_seen:
             city.kinds_seen[row["id"]] = row["kind"]
             city.counts.kinds[row["kind"]] += 1
+        if row["take"] == "taken" and row["id"] not in city.awaited_seen:
+            city.awaited_seen.add(row["id"])
+            city.counts.kinds[AWAITED] += 1

@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec.json import decode
 
 from schemas.wire import Receipt
+from tests.builders import TYPES
 from tests.machine.books import holds
 from tests.machine.city import City
 
@@ -66,6 +67,33 @@ async def conflicts_are_there(city: City) -> None:
             about, named = known.get(one.conflict, (None, None))
             linked = about in city.told.ever_stood_for(item) and named == item
             holds("I5", about == item or linked, "a change that is parked waits in its conflict", one, about, named)
+
+
+async def no_step_waits_for_what_is_there(city: City) -> None:
+    """A step that nobody but its author has to do with is taken once its photos are verified, and then the review."""
+    rows = await city.rows(
+        "SELECT c.id, c.step ->> 'code' AS code, i.type, s.urgency, r.state AS review, "
+        "  count(DISTINCT (l.sha256, l.size)) FILTER (WHERE l.role = 'report') AS before, "
+        "  count(DISTINCT (l.sha256, l.size)) FILTER (WHERE l.role = 'close') AS after "
+        "FROM conflict c JOIN item i ON i.id = c.item_id JOIN cases s ON s.item_id = c.item_id "
+        "LEFT JOIN review r ON r.item_id = c.item_id "
+        "LEFT JOIN (evidence_link l JOIN evidence e USING (sha256, size)) ON l.item_id = c.item_id "
+        "  AND e.state = 'verified' AND (l.role = 'report' OR s.reopened_at IS NULL OR l.linked_at > s.reopened_at) "
+        "  AND (l.role = 'close' OR i.clear -> 'photos' @> jsonb_build_array(jsonb_build_object( "
+        "    'sha256', encode(l.sha256, 'hex')))) "
+        "WHERE c.state = 'open' AND c.kind = 'late_transition' AND c.version = 1 AND c.fields = '{}' "
+        "  AND c.group_id IS NULL AND NOT i.deleted AND i.grid_id IS NOT NULL AND s.state = c.step ->> 'leaves' "
+        "  AND (c.step ->> 'since')::timestamptz "
+        "    = greatest(s.opened_at, s.dispatched_at, s.signed_at, s.handled_at) "
+        "GROUP BY c.id, i.id, s.item_id, r.item_id"
+    )
+    for row in rows:
+        photos = TYPES[row["type"]].photo
+        at_once = photos.report_min_by_urgency.get(row["urgency"], photos.report_min)
+        report = max(at_once, photos.follow_min if photos.may_follow else 0)
+        verified = row["before"] >= report and row["after"] >= photos.close_min
+        there = {"evidence_not_verified": verified, "review_pending": verified and row["review"] == "approved"}
+        holds("I5", not there.get(row["code"], False), "no step waits for what is there", row["id"], row["code"])
 
 
 async def links_are_those_that_were_made(city: City) -> None:

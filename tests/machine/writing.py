@@ -291,6 +291,17 @@ async def transition(city: City, chance: Random) -> bool:
     return True
 
 
+def verify_unseen(city: City, phone: Handset, item: VisibleItem, chance: Random) -> None:
+    """A handled hazard is looked at, photos from before and after are taken; some close it at once."""
+    photos = [photo(chance.randrange(20)), photo(chance.randrange(20, 40), "close")]
+    steps = [("verify", "handled", {"photos": photos}), ("close", "verified", {})]
+    for action, leaves, fields in steps if chance.random() < 0.4 else steps[:1]:
+        note = city.marks.text()
+        phone.device.transition_item(item.id, phone.here(chance), action, leaves, note, fields)
+        city.write(phone, "transition", item.id, {action: note})
+        phone.seal(chance)
+
+
 @rule(1)
 async def take_photo(city: City, chance: Random) -> bool:
     """A facility with a picture of it."""
