@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
-from server.db.reading import Grants, grant_rows, reached
+from server.db.reading import FIRST, Grants, grant_rows, listed, of_type
 from sync.access import Organisation
 from sync.case_table import UNHANDLED
 from sync.routing import Above
@@ -84,7 +84,19 @@ async def list_cases(
     Those of items that the grants reach, and those with an open request in the areas of an office.
     """
     arguments = case_arguments(grants, office_areas, narrowed, after, limit)
-    return await connection.fetch(reached("list_cases", grants), *arguments)
+    return await connection.fetch(cases_statement(narrowed), *arguments)
+
+
+def cases_statement(narrowed: CaseFilter) -> str:
+    """The statement of a list that is narrowed so; its arguments are those of `case_arguments`."""
+    asked = {
+        "cases_between": narrowed.ids,
+        "cases_of_offices": narrowed.offices,
+        "cases_in_state": narrowed.state,
+        "cases_in_hand": narrowed.overdue_at,
+    }
+    way = next((name for name, value in asked.items() if value is not None), None)
+    return listed("list_cases", "$7", way, near="within_or_asking").replace("{lines}", sql("case_lines"))
 
 
 def case_arguments(
@@ -96,7 +108,7 @@ def case_arguments(
 ) -> tuple[Any, ...]:
     """What the statement of the list takes."""
     return (
-        grant_rows(grants),
+        grant_rows(of_type(grants, narrowed.type)),
         office_areas,
         *(narrowed.ids or (None, None)),
         narrowed.state,
@@ -105,16 +117,14 @@ def case_arguments(
         narrowed.offices,
         narrowed.overdue_at,
         UNHANDLED,
-        *(after or (None, None, None)),
+        *(after or FIRST),
         limit,
     )
 
 
 async def find_case(connection: Connection, item_id: UUID) -> Row:
     """One case as `list_cases` gives it; whoever calls has decided that it may be seen."""
-    everything = sql("list_cases").replace("{near}", "true").replace("{reached}", "$1::jsonb IS NOT NULL")
-    narrowed = (item_id, item_id, None, None, None, None, None, [], None, None, None, 1)
-    (row,) = await connection.fetch(everything, [], [], *narrowed)
+    (row,) = await connection.fetch(sql("find_case").replace("{lines}", sql("case_lines")), item_id)
     return row
 
 

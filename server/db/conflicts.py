@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
-from server.db.reading import grant_rows, reached
+from server.db.reading import grant_rows, listed, reached
 from sync.access import Grant
 
 _LEAST, _MOST = UUID(int=0), UUID(int=2**128 - 1)
+_FIRST = (datetime.min.replace(tzinfo=UTC), _LEAST)
 
 
 class ConflictFilter(Struct, frozen=True, kw_only=True):
@@ -52,8 +53,10 @@ async def select_conflicts(
     connection: Connection, grants: Sequence[Grant], wanted: ConflictFilter, limit: int
 ) -> list[Row]:
     """At most `limit` conflicts within these grants, oldest first, each with its item's place, key and people."""
-    opened_at, last_id = wanted.after or (None, None)
-    return await connection.fetch(_statement("select_conflicts"), *_asked(grants, wanted), opened_at, last_id, limit)
+    way = "items_of_open_conflicts" if wanted.state == "open" else None
+    way = "items_of_conflicts_between" if (wanted.least, wanted.most) != (_LEAST, _MOST) else way
+    statement = _with_claims(listed("select_conflicts", "$7", way, near="within_or_nowhere"))
+    return await connection.fetch(statement, *_asked(grants, wanted), *(wanted.after or _FIRST), limit)
 
 
 async def are_of_erased(connection: Connection, grants: Sequence[Grant], ids: tuple[UUID, UUID]) -> bool:
@@ -95,6 +98,10 @@ def _asked(grants: Sequence[Grant], wanted: ConflictFilter) -> tuple[Any, ...]:
 def _statement(name: str) -> str:
     """Conflicts that are asked for, within grants; of items without a grid by what their code may stand for."""
     statement = sql(name).replace("{wanted}", sql("wanted_conflicts")).replace("{reached}", sql("reached"))
+    return _with_claims(statement.replace("{grants}", sql("grants")))
+
+
+def _with_claims(statement: str) -> str:
     statement = statement.replace("{claim_reached}", sql("claim_reached"))
     return statement.replace("{claim_within}", sql("claim_within")).replace("{heirs}", sql("heirs"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,8 +11,9 @@ from msgspec import Struct
 from server.db.database import Connection, Row, to_json
 from server.db.directory import Sight, seen_by, sight_arguments
 from server.db.named import sql
-from server.db.reading import Grants, grant_rows, reached
+from server.db.reading import Grants, grant_rows, listed, of_type
 
+_FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0), b"", "")
 _CLOSING = ("handled", "verified")
 """States of a case that is about to be closed, and waits for photos alone."""
 
@@ -41,19 +42,29 @@ async def list_photos(
 ) -> list[Row]:
     """Ties of photos to items that the grants reach, the longest known first; `waits`: approval, closing or null."""
     return await connection.fetch(
-        reached("list_photos", grants),
-        grant_rows(grants),
+        listed("list_photos", "$7", _way(narrowed), "k.item_id", near="photographed_within"),
+        grant_rows(of_type(grants, narrowed.type)),
         narrowed.states,
         *(narrowed.photos or (None, None)),
         *(narrowed.items or (None, None)),
-        narrowed.type,
         narrowed.division,
         narrowed.known_before,
         _CLOSING,
         narrowed.waiting,
-        *(after or (None, None, None, None)),
+        *(after or _FIRST),
         limit,
     )
+
+
+def _way(narrowed: PhotoFilter) -> str | None:
+    """The statement of what is asked for, if that may be little."""
+    if narrowed.waiting is not None:
+        return f"items_awaiting_{narrowed.waiting}"
+    if narrowed.photos is not None:
+        return "items_of_photos_between"
+    if narrowed.items is not None:
+        return "items_with_photos_between"
+    return "items_awaiting_photos" if narrowed.states and "verified" not in narrowed.states else None
 
 
 async def photo_in_full(connection: Connection, sha256: bytes, size: int) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from server.db.database import Connection, Row
 from server.db.named import sql
+
+_FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 State = Literal["held", "released", "discarded"]
 Kind = Literal["quarantined", "rejected", "forked", "salvaged"]
@@ -38,7 +40,7 @@ class QuarantineFilter(Struct, frozen=True, kw_only=True):
 async def select(connection: Connection, sight: QuarantineSight, wanted: QuarantineFilter, limit: int) -> list[Row]:
     """Rows in sight, the oldest first, without the bytes."""
     statement = sql("list_quarantine").replace("{quarantine_in_sight}", sql("quarantine_in_sight"))
-    ids, devices, after = wanted.ids or (None, None), wanted.devices or (None, None), wanted.after or (None, None)
+    ids, devices, after = wanted.ids or (None, None), wanted.devices or (None, None), wanted.after or _FIRST
     narrowed = (*ids, wanted.state, wanted.outcome, wanted.code, *devices, wanted.item, *after)
     prefixes = [f"{prefix}%" for prefix in sight.prefixes]
     return await connection.fetch(statement, sight.everybody, prefixes, *narrowed, limit)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, to_builtins
 
 from server.db.database import Connection, Row
-from server.db.named import sql
+from server.db.named import inner, sql
 from sync.access import Grant
 
 Grants = Sequence[Grant]
 
 _STREET_DIGITS = 9
 _FEW_TYPES = 3
+_LAST = UUID(int=2**128 - 1)
+
+FIRST = (-1, datetime.min.replace(tzinfo=UTC), UUID(int=0))
+"""What comes before every place of a queue: urgency, since when, which item."""
 
 
 class ItemFilter(Struct, frozen=True, kw_only=True):
@@ -44,13 +48,36 @@ def reached(name: str, grants: Grants | None = None) -> str:
     Items are looked for only where the grants can reach them, unless that is half the city.
     """
     near = "true" if grants is None or _are_wide(grants) else sql("near")
-    return sql(name).replace("{near}", near).replace("{reached}", sql("reached"))
+    statement = sql(name).replace("{near}", near).replace("{reached}", sql("reached"))
+    return statement.replace("{grants}", sql("grants"))
 
 
 def _are_wide(grants: Grants) -> bool:
     """Whether they reach more than a few types beyond one street."""
     prefixes = [(grant.reach.division_prefix, len(grant.types)) for grant in grants]
     return any(prefix and len(prefix) < _STREET_DIGITS and types > _FEW_TYPES for prefix, types in prefixes)
+
+
+def listed(name: str, place: str, narrowed: str | None = None, item: str = "", near: str = "within") -> str:
+    """The statement of a list that is quick however many items a reader reaches, and however few there are.
+
+    It stands by this name, and what both of its ways share by the same with `_wanted`. `place`: the argument with the
+    first digits of grid codes; `item`: the id that is looked up in turn; `near` and `narrowed`: the statements of what
+    the reader may reach and of what is asked for.
+    """
+    few = sql("candidates").replace("{narrowed}", inner(narrowed) if narrowed else "SELECT item_id FROM near")
+    few = few.replace("{within}", inner(near)).replace("{within}", inner("within"))
+    statement = sql(name).replace("{candidates}", few).replace("{wanted}", inner(f"{name}_wanted"))
+    statement = statement.replace("{many}", sql("many")).replace("{seen}", sql("seen"))
+    statement = statement.replace("{reached}", sql("reached").replace("{grants}", "given g"))
+    return statement.replace("{grants}", sql("grants")).replace("{item}", item).replace("{place}", f"{place}::text")
+
+
+def of_type(grants: Grants, item_type: str | None) -> Grants:
+    """What is left of grants where only items of one type are asked for."""
+    if item_type is None:
+        return grants
+    return [Grant(types=(item_type,), reach=grant.reach) for grant in grants if item_type in grant.types]
 
 
 def grant_rows(grants: Grants) -> list[dict[str, Any]]:
@@ -75,15 +102,21 @@ async def list_items(
 ) -> list[Row]:
     """Items that the grants reach, the newest first."""
     return await connection.fetch(
-        reached("list_items", grants),
-        grant_rows(grants),
-        after,
-        narrowed.type,
+        listed("list_items", "$3", _way(narrowed), "q.id"),
+        grant_rows(of_type(grants, narrowed.type)),
+        after or _LAST,
         narrowed.division,
         narrowed.review,
         narrowed.case,
         limit,
     )
+
+
+def _way(narrowed: ItemFilter) -> str | None:
+    """The statement of what is asked for, if that may be little."""
+    if narrowed.case is not None:
+        return "items_in_case_state"
+    return "items_under_review" if narrowed.review in ("pending", "returned") else None
 
 
 async def export_items(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
-from server.db.reading import Grants, ItemFilter, grant_rows, reached
+from server.db.reading import FIRST, Grants, ItemFilter, grant_rows, listed, of_type
 
 
 async def reviews_of_items(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
@@ -45,7 +45,7 @@ async def review_queue(
 ) -> list[Row]:
     """Submissions that this user may decide now; `desks` are rows of reader, and tier and prefix, or grid_id."""
     arguments = queue_arguments(grants, user_id, desks, narrowed, after, limit)
-    return await connection.fetch(reached("review_queue", grants), *arguments)
+    return await connection.fetch(listed("review_queue", "$4"), *arguments)
 
 
 def queue_arguments(
@@ -57,8 +57,7 @@ def queue_arguments(
     limit: int,
 ) -> tuple[Any, ...]:
     """What the statement of the queue takes."""
-    place = after or (None, None, None)
-    return grant_rows(grants), user_id, desks, narrowed.type, narrowed.division, *place, limit
+    return grant_rows(of_type(grants, narrowed.type)), user_id, desks, narrowed.division, *(after or FIRST), limit
 
 
 async def built_upon(connection: Connection, item_ids: Sequence[UUID]) -> set[UUID]:

@@ -35,7 +35,7 @@ from server.services import Services
 from server.usecases.desk_acts import record_desk_acts
 from server.usecases.feeding import touch_items
 from server.usecases.paging import QueuePlace, from_cursor, to_cursor
-from server.usecases.reading import case_step_view, grants_of, readable
+from server.usecases.reading import case_step_view, readable
 from server.usecases.sessions import Caller
 from server.usecases.standing_rows import case_state, open_text
 from server.usecases.standings import (
@@ -46,7 +46,15 @@ from server.usecases.standings import (
     ladders_above,
     store_moves,
 )
-from sync.access import OFFICE_TIERS, Assignment, Organisation, department_of, division_prefix
+from sync.access import (
+    OFFICE_TIERS,
+    Assignment,
+    Grant,
+    Organisation,
+    department_of,
+    division_prefix,
+    reading_grants,
+)
 from sync.case_state import CaseState, Given, overdue
 from sync.case_table import ANSWERS, TRANSITIONS
 from sync.cases import transition
@@ -71,7 +79,7 @@ async def list_cases(
     place = from_cursor(cursor, QueuePlace)
     async with services.database.read() as connection:
         rows = await cases.list_cases(
-            connection, grants_of(services, caller), office_areas(caller), narrowed, place, limit + 1
+            connection, case_grants(services, caller), office_areas(caller), narrowed, place, limit + 1
         )
     now = datetime.now(UTC)
     last = rows[limit - 1] if len(rows) > limit else None
@@ -80,6 +88,12 @@ async def list_cases(
 
 def _place(row: Row) -> QueuePlace:
     return QueuePlace(row["urgency_level"], row["opened_at"], row["item_id"])
+
+
+def case_grants(services: Services, caller: Caller) -> tuple[Grant, ...]:
+    """What the caller may read now of the types that have cases."""
+    types = (compiled.type for compiled in services.catalogue.types.values() if compiled.type.kind == "event")
+    return reading_grants(caller.user_id, caller.assignments, types)
 
 
 def office_areas(caller: Caller) -> list[str]:
@@ -131,7 +145,7 @@ async def _check_visible(connection: Connection, services: Services, caller: Cal
 
 async def _visible(connection: Connection, services: Services, caller: Caller, ids: tuple[UUID, UUID]) -> list[UUID]:
     """One or two cases with ids in this range that the caller may see. Raises Problem `not_found` without any."""
-    grants, areas = grants_of(services, caller), office_areas(caller)
+    grants, areas = case_grants(services, caller), office_areas(caller)
     rows = await cases.list_cases(connection, grants, areas, CaseFilter(ids=ids), None, 2)
     if not rows:
         raise Problem("not_found")

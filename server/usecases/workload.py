@@ -9,7 +9,7 @@ from server.db.cases import CaseFilter
 from server.db.reading import ItemFilter
 from server.db.workload import ReviewLoad
 from server.services import Services
-from server.usecases.cases import office_areas
+from server.usecases.cases import case_grants, office_areas
 from server.usecases.reading import grants_of
 from server.usecases.reviews import desks_of
 from server.usecases.sessions import Caller
@@ -41,6 +41,6 @@ async def case_load(services: Services, caller: Caller, narrowed: CaseFilter) ->
     async with services.database.read() as connection:
         return CaseLoad(
             await workload.count_cases(
-                connection, grants_of(services, caller), office_areas(caller), narrowed, MOST_COUNTED
+                connection, case_grants(services, caller), office_areas(caller), narrowed, MOST_COUNTED
             )
         )

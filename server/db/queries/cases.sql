@@ -80,35 +80,79 @@ FROM above a
 LEFT JOIN organisation o ON o.division = a.code AND o.department = ANY((SELECT $1::text[])::text[]);
 
 -- Cases of items that the grants in $1 reach, and of those in the areas $2 that ask an office there for a decision.
--- Of a range of ids the planner cannot know how short it is: a single one is asked for as what it is.
 -- name: list_cases
-WITH page AS MATERIALIZED (
-    SELECT c.item_id, l.code
-    FROM cases c
-    JOIN item i ON i.id = c.item_id
+{candidates}, page AS MATERIALIZED (
+    SELECT c.item_id, c.urgency_level, c.opened_at, one.code
+    FROM few f
+    CROSS JOIN LATERAL (SELECT * FROM cases c WHERE c.item_id = f.item_id OFFSET 0) c
+    {wanted}
+    UNION ALL
+    (
+        SELECT c.item_id, c.urgency_level, c.opened_at, one.code
+        FROM cases c
+        {wanted} AND {many}
+        ORDER BY c.urgency_level, c.opened_at, c.item_id
+        LIMIT $14
+    )
+    ORDER BY urgency_level, opened_at, item_id
+    LIMIT $14
+)
+{lines}
+ORDER BY c.urgency_level, c.opened_at, c.item_id;
+
+-- name: list_cases_wanted
+CROSS JOIN LATERAL (
+    SELECT l.code
+    FROM item i
     LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
-    WHERE NOT i.deleted AND {near}
+    WHERE i.id = c.item_id AND NOT i.deleted
         AND ({reached} OR (
             c.asked IS NOT NULL AND EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(l.code, p))
         ))
-        AND ($3::uuid IS NULL
-            OR CASE WHEN $3 = $4::uuid THEN c.item_id = $3 ELSE c.item_id BETWEEN $3 AND $4 END)
-        AND ($5::text IS NULL OR c.state = $5)
         AND ($6::text IS NULL OR i.type = $6)
         AND ($7::text IS NULL OR starts_with(l.code, $7))
-        AND ($8::jsonb IS NULL OR EXISTS (
-            SELECT FROM organisation o JOIN jsonb_to_recordset($8) AS m (department text, prefix text)
-                ON o.department = m.department AND starts_with(o.division, m.prefix)
-            WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
-        ))
-        AND ($9::timestamptz IS NULL OR (c.state = ANY($10::text[]) AND (
-            c.handle_by < $9 OR (c.state = 'dispatched' AND c.respond_by < $9)
-            OR (c.dispatched_at IS NULL AND c.accept_by < $9)
-        )))
-        AND ($11::integer IS NULL OR (c.urgency_level, c.opened_at, c.item_id) > ($11, $12::timestamptz, $13::uuid))
-    ORDER BY c.urgency_level, c.opened_at, c.item_id
-    LIMIT $14
-)
+    OFFSET 0
+) one
+WHERE ($3::uuid IS NULL OR c.item_id BETWEEN $3 AND $4::uuid)
+    AND ($5::text IS NULL OR c.state = $5)
+    AND ($8::jsonb IS NULL OR EXISTS (
+        SELECT FROM organisation o JOIN jsonb_to_recordset($8) AS m (department text, prefix text)
+            ON o.department = m.department AND starts_with(o.division, m.prefix)
+        WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
+    ))
+    AND ($9::timestamptz IS NULL OR (c.state = ANY($10::text[]) AND (
+        c.handle_by < $9 OR (c.state = 'dispatched' AND c.respond_by < $9)
+        OR (c.dispatched_at IS NULL AND c.accept_by < $9)
+    )))
+    AND (c.urgency_level, c.opened_at, c.item_id) > ($11::integer, $12::timestamptz, $13::uuid);
+
+-- name: within_or_asking
+{within}
+UNION ALL
+SELECT c.item_id FROM cases c WHERE c.asked IS NOT NULL;
+
+-- name: cases_between
+SELECT c.item_id FROM cases c WHERE c.item_id BETWEEN $3 AND $4;
+
+-- name: cases_of_offices
+SELECT c.item_id
+FROM jsonb_to_recordset($8) AS m (department text, prefix text)
+JOIN organisation o ON o.department = m.department AND starts_with(o.division, m.prefix)
+CROSS JOIN LATERAL (
+    SELECT c.item_id FROM cases c WHERE c.organisation_id = o.id
+    UNION ALL
+    SELECT c.item_id FROM cases c WHERE c.assisting <> '{}' AND c.assisting @> ARRAY[o.id]
+    OFFSET 0
+) c;
+
+-- name: cases_in_state
+SELECT c.item_id FROM cases c WHERE c.state = $5;
+
+-- name: cases_in_hand
+SELECT c.item_id FROM cases c WHERE c.state = ANY($10);
+
+-- name: case_lines
+-- What is told of the cases of a page, put into other statements.
 SELECT c.*, i.type, i.grid_id, p.code, r.state AS review_state, (
     SELECT coalesce(jsonb_agg(to_jsonb(o)), '[]') FROM organisation o
     WHERE o.id = c.organisation_id OR o.id = ANY(c.assisting)
@@ -117,7 +161,15 @@ FROM page p
 JOIN cases c ON c.item_id = p.item_id
 JOIN item i ON i.id = p.item_id
 LEFT JOIN review r ON r.item_id = p.item_id
-ORDER BY c.urgency_level, c.opened_at, c.item_id;
+
+-- name: find_case
+WITH page AS MATERIALIZED (
+    SELECT i.id AS item_id, l.code
+    FROM item i
+    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+    WHERE i.id = $1 AND NOT i.deleted
+)
+{lines};
 
 -- name: find_organisation
 SELECT id, department, division FROM organisation WHERE id = $1;

@@ -53,20 +53,57 @@ c.id BETWEEN $2 AND $3
 
 -- The conflicts that a person may see, oldest first, after a place in that order ($10, $11).
 -- name: select_conflicts
+{candidates}, page AS MATERIALIZED (
+    SELECT c.id, c.opened_at
+    FROM few f
+    CROSS JOIN LATERAL (SELECT * FROM conflict c WHERE c.item_id = f.item_id OFFSET 0) c
+    {wanted}
+    UNION ALL
+    (SELECT c.id, c.opened_at FROM conflict c {wanted} AND {many} ORDER BY c.opened_at, c.id LIMIT $12)
+    ORDER BY opened_at, id
+    LIMIT $12
+)
 SELECT
     c.*, i.type, i.version AS item_version, i.deleted, i.grid_id, l.code AS grid_code, k.wrapped, a.name AS author_name,
     coalesce(d.name, '') AS device_name, s.name AS settler_name
-FROM conflict c
+FROM page p
+JOIN conflict c ON c.id = p.id
 JOIN item i ON i.id = c.item_id
 JOIN item_key k ON k.item_id = i.id
 JOIN users a ON a.id = c.author_id
 LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
 LEFT JOIN device d ON d.id = c.device_id
 LEFT JOIN users s ON s.id = c.resolved_by
-WHERE {wanted}
-    AND ($10::timestamptz IS NULL OR (c.opened_at, c.id) > ($10, $11::uuid))
-ORDER BY c.opened_at, c.id
-LIMIT $12;
+ORDER BY c.opened_at, c.id;
+
+-- name: select_conflicts_wanted
+CROSS JOIN LATERAL (
+    SELECT FROM item i
+    JOIN item_key k ON k.item_id = i.id
+    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+    WHERE i.id = c.item_id
+        AND ($6::text IS NULL OR i.type = $6)
+        AND ($7::text IS NULL OR starts_with(l.code, $7) OR (i.grid_id IS NULL AND {claim_within}))
+        AND ({reached} OR {claim_reached})
+    OFFSET 0
+) one
+WHERE c.id BETWEEN $2 AND $3
+    AND ($4::text IS NULL OR c.state = $4)
+    AND ($5::text IS NULL OR c.kind = $5)
+    AND ($8::timestamptz IS NULL OR c.opened_at < $8)
+    AND ($9::uuid[] IS NULL OR c.author_id = ANY($9))
+    AND (c.opened_at, c.id) > ($10::timestamptz, $11::uuid);
+
+-- name: within_or_nowhere
+{within}
+UNION ALL
+SELECT i.id FROM item i WHERE i.grid_id IS NULL;
+
+-- name: items_of_open_conflicts
+SELECT c.item_id FROM conflict c WHERE c.state = 'open';
+
+-- name: items_of_conflicts_between
+SELECT c.item_id FROM conflict c WHERE c.id BETWEEN $2 AND $3;
 
 -- Whether the conflicts with an id in a range are about erased items, whose keys are gone, that the grants in $1 reach.
 -- name: conflict_of_erased

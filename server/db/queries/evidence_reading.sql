@@ -1,36 +1,84 @@
 -- Photos of items that the grants in $1 reach, tie by tie, the longest known first, with what waits for each.
 -- name: list_photos
+{candidates}, page AS MATERIALIZED (
+    SELECT k.*, e.state, e.refusal, one.code
+    FROM few f
+    CROSS JOIN LATERAL (SELECT * FROM evidence_link k WHERE k.item_id = f.item_id OFFSET 0) k
+    {wanted}
+    UNION ALL
+    (
+        SELECT k.*, e.state, e.refusal, one.code
+        FROM evidence_link k
+        {wanted} AND {many}
+        ORDER BY k.linked_at, k.item_id, k.sha256, k.role
+        LIMIT $15
+    )
+    ORDER BY linked_at, item_id, sha256, role
+    LIMIT $15
+)
 SELECT
-    k.item_id, k.sha256, k.size, k.role, k.flags, k.linked_at, e.state, e.refusal, i.type, l.code,
+    k.item_id, k.sha256, k.size, k.role, k.flags, k.linked_at, k.state, k.refusal, i.type, k.code,
     u.name AS author_name, d.id AS device_id,
     CASE
-        WHEN e.state = 'verified' THEN NULL
+        WHEN k.state = 'verified' THEN NULL
         WHEN r.state = 'pending' AND r.waits_for_evidence THEN 'approval'
-        WHEN c.state = ANY($10::text[]) AND c.waiver IS NULL THEN 'closing'
+        WHEN c.state = ANY($9::text[]) AND c.waiver IS NULL THEN 'closing'
     END AS waits
-FROM evidence_link k
-JOIN evidence e ON e.sha256 = k.sha256 AND e.size = k.size
+FROM page k
 JOIN item i ON i.id = k.item_id
-LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
 LEFT JOIN revision v ON v.item_id = k.item_id AND v.version = k.version
 LEFT JOIN users u ON u.id = v.author_id
 LEFT JOIN device d ON d.id = v.device_id
-LEFT JOIN review r ON r.item_id = i.id
-LEFT JOIN cases c ON c.item_id = i.id
-WHERE NOT i.deleted AND {near} AND {reached}
-    AND ($2::text[] IS NULL OR e.state = ANY($2))
-    AND ($3::bytea IS NULL OR (k.sha256 BETWEEN $3 AND $4::bytea))
+LEFT JOIN review r ON r.item_id = k.item_id
+LEFT JOIN cases c ON c.item_id = k.item_id
+ORDER BY k.linked_at, k.item_id, k.sha256, k.role;
+
+-- The instant stands apart too, for an index of these alone is walked through: few photos are tied to an item at once.
+-- name: list_photos_wanted
+CROSS JOIN LATERAL (
+    SELECT e.state, e.refusal FROM evidence e WHERE e.sha256 = k.sha256 AND e.size = k.size OFFSET 0
+) e
+CROSS JOIN LATERAL ({seen}) one
+WHERE ($2::text[] IS NULL OR e.state = ANY($2))
+    AND ($3::bytea IS NULL OR k.sha256 BETWEEN $3 AND $4::bytea)
     AND ($5::uuid IS NULL OR k.item_id BETWEEN $5 AND $6::uuid)
-    AND ($7::text IS NULL OR i.type = $7)
-    AND ($8::text IS NULL OR starts_with(l.code, $8))
-    AND ($9::timestamptz IS NULL OR k.linked_at < $9)
-    AND ($11::text IS NULL OR (e.state <> 'verified' AND CASE $11
-        WHEN 'approval' THEN r.state = 'pending' AND r.waits_for_evidence
-        WHEN 'closing' THEN c.state = ANY($10) AND c.waiver IS NULL
+    AND ($8::timestamptz IS NULL OR k.linked_at < $8)
+    AND ($10::text IS NULL OR (e.state <> 'verified' AND CASE $10
+        WHEN 'approval' THEN EXISTS (
+            SELECT FROM review r
+            WHERE r.item_id = k.item_id AND r.state = 'pending' AND r.waits_for_evidence
+            OFFSET 0
+        )
+        WHEN 'closing' THEN EXISTS (
+            SELECT FROM cases c WHERE c.item_id = k.item_id AND c.state = ANY($9) AND c.waiver IS NULL OFFSET 0
+        )
     END))
-    AND ($12::timestamptz IS NULL OR (k.linked_at, k.item_id, k.sha256, k.role) > ($12, $13::uuid, $14::bytea, $15::text))
-ORDER BY k.linked_at, k.item_id, k.sha256, k.role
-LIMIT $16;
+    AND k.linked_at >= $11::timestamptz
+    AND (k.linked_at, k.item_id, k.sha256, k.role) > ($11, $12::uuid, $13::bytea, $14::text);
+
+-- name: photographed_within
+SELECT w.item_id
+FROM ({within}) w
+CROSS JOIN LATERAL (SELECT FROM evidence_link k WHERE k.item_id = w.item_id LIMIT 1) k;
+
+-- name: items_of_photos_between
+SELECT k.item_id FROM evidence_link k WHERE k.sha256 BETWEEN $3 AND $4;
+
+-- name: items_with_photos_between
+SELECT k.item_id FROM evidence_link k WHERE k.item_id BETWEEN $5 AND $6;
+
+-- name: items_awaiting_photos
+SELECT k.item_id
+FROM (SELECT e.sha256, e.size FROM evidence e WHERE e.state <> 'verified' AND e.state = ANY($2) OFFSET 0) e
+CROSS JOIN LATERAL (
+    SELECT k.item_id FROM evidence_link k WHERE k.sha256 = e.sha256 AND k.size = e.size OFFSET 0
+) k;
+
+-- name: items_awaiting_closing
+SELECT c.item_id FROM cases c WHERE c.state = ANY($9);
+
+-- name: items_awaiting_approval
+SELECT r.item_id FROM review r WHERE r.state <> 'approved' AND r.state = 'pending' AND r.waits_for_evidence;
 
 -- name: photo_in_full
 SELECT

@@ -22,7 +22,7 @@ WHERE {quarantine_in_sight}
     AND ($7::text IS NULL OR q.code = $7)
     AND ($8::uuid IS NULL OR q.device_id BETWEEN $8 AND $9::uuid)
     AND ($10::uuid IS NULL OR q.item_id = $10)
-    AND ($11::timestamptz IS NULL OR (q.received_at, q.id) > ($11, $12::uuid))
+    AND (q.received_at, q.id) > ($11::timestamptz, $12::uuid)
 ORDER BY q.received_at, q.id
 LIMIT $13;
 

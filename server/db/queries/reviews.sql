@@ -46,24 +46,21 @@ ORDER BY a.id;
 
 -- What the caller ($2) may decide now: somebody else's work, at one of his desks ($3), not approved by him before.
 -- name: review_queue
-WITH page AS MATERIALIZED (
-    SELECT r.item_id
-    FROM review r
-    JOIN item i ON i.id = r.item_id
-    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
-    WHERE r.asked_by IS NOT NULL AND NOT i.deleted AND NOT $2 = ANY(r.authors)
-        AND NOT EXISTS (SELECT FROM jsonb_to_recordset(r.approvals) AS a (user_id uuid) WHERE a.user_id = $2)
-        AND EXISTS (
-            SELECT FROM jsonb_to_recordset($3) AS d (reader text, tier text, grid_id uuid, prefix text)
-            WHERE d.reader = r.asked_by
-                AND (d.grid_id = i.grid_id OR (d.tier = r.asked_tier AND starts_with(l.code, d.prefix)))
-        )
-        AND {near} AND {reached}
-        AND ($4::text IS NULL OR i.type = $4)
-        AND ($5::text IS NULL OR starts_with(l.code, $5))
-        AND ($6::integer IS NULL OR (r.urgency_level, r.submitted_at, r.item_id) > ($6, $7::timestamptz, $8::uuid))
-    ORDER BY r.urgency_level, r.submitted_at, r.item_id
-    LIMIT $9
+{candidates}, page AS MATERIALIZED (
+    SELECT r.item_id, r.urgency_level, r.submitted_at
+    FROM few f
+    CROSS JOIN LATERAL (SELECT * FROM review r WHERE r.item_id = f.item_id OFFSET 0) r
+    {wanted}
+    UNION ALL
+    (
+        SELECT r.item_id, r.urgency_level, r.submitted_at
+        FROM review r
+        {wanted} AND {many}
+        ORDER BY r.urgency_level, r.submitted_at, r.item_id
+        LIMIT $8
+    )
+    ORDER BY urgency_level, submitted_at, item_id
+    LIMIT $8
 )
 SELECT
     r.item_id, r.version, r.rev, r.level, r.state, r.asked_by, r.asked_tier, r.sampled, r.waits_for_evidence,
@@ -73,6 +70,23 @@ JOIN review r ON r.item_id = p.item_id
 JOIN item i ON i.id = p.item_id
 JOIN users u ON u.id = i.author_id
 ORDER BY r.urgency_level, r.submitted_at, r.item_id;
+
+-- name: review_queue_wanted
+CROSS JOIN LATERAL (
+    SELECT FROM item i
+    LEFT JOIN grid_label l ON l.grid_id = i.grid_id AND l.to_version IS NULL
+    WHERE i.id = r.item_id AND NOT i.deleted AND {reached}
+        AND EXISTS (
+            SELECT FROM jsonb_to_recordset($3) AS d (reader text, tier text, grid_id uuid, prefix text)
+            WHERE d.reader = r.asked_by
+                AND (d.grid_id = i.grid_id OR (d.tier = r.asked_tier AND starts_with(l.code, d.prefix)))
+        )
+        AND ($4::text IS NULL OR starts_with(l.code, $4))
+    OFFSET 0
+) one
+WHERE r.asked_by IS NOT NULL AND NOT $2 = ANY(r.authors)
+    AND NOT EXISTS (SELECT FROM jsonb_to_recordset(r.approvals) AS a (user_id uuid) WHERE a.user_id = $2)
+    AND (r.urgency_level, r.submitted_at, r.item_id) > ($5::integer, $6::timestamptz, $7::uuid);
 
 -- Items whose case moved on when they were approved last, or later.
 -- name: built_upon
