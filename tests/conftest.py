@@ -41,6 +41,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Where `-n` alone is given: neighbours run in one process, so that what a module shares is made but once."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[dict[str, str]]:
     """The settings that lead to this test process's own PostgreSQL and object store."""

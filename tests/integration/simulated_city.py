@@ -19,6 +19,7 @@ from server.embedded.connection import connection
 from server.services import open_services
 from server.settings import Settings
 from tests.integration.up_process import WHOLE, running_up
+from tests.memory import passing_folder
 
 _PATIENCE = 300
 
@@ -47,10 +48,10 @@ class Ran(NamedTuple):
 
 
 @contextmanager
-def served_city(data: Path) -> Iterator[City]:
-    """The demo city, served until the block ends."""
-    with running_up(data, command=WHOLE, ONEGRID_LOG_LEVEL="error") as up:
-        city = City(up.address, data)
+def served_city() -> Iterator[City]:
+    """The demo city, served until the block ends, when its data are gone."""
+    with passing_folder() as folder, running_up(folder / "data", command=WHOLE, ONEGRID_LOG_LEVEL="error") as up:
+        city = City(up.address, folder / "data")
         asyncio.run(_fill(city))
         yield city
 

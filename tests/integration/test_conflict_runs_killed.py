@@ -65,7 +65,7 @@ async def changed_by(scene: Scene, op: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    "many", [pytest.param(1_000, marks=pytest.mark.long), pytest.param(10_000, marks=pytest.mark.proof)]
+    "many", [pytest.param(400, marks=pytest.mark.long), pytest.param(10_000, marks=pytest.mark.proof)]
 )
 async def test_a_killed_run_goes_on_and_settles_each_conflict_once(
     scene: Scene, environ: dict[str, str], many: int

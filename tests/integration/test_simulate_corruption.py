@@ -42,8 +42,8 @@ class Bench(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    with served_city(tmp_path_factory.mktemp("city") / "data") as served:
+def city() -> Iterator[City]:
+    with served_city() as served:
         yield served
 
 
