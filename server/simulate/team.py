@@ -117,8 +117,16 @@ class Enroller:
         return given + await self.more(count - len(given))
 
     async def code_for(self, user: UUID) -> Code:
-        """A new code for this person."""
-        return (await self._codes({"user": str(user)}))[0]
+        """A new code for this person. Raises SimulationError for one who works here no more."""
+        try:
+            return (await self._codes({"user": str(user)}))[0]
+        except Refused as refused:
+            if refused.code != "not_found":
+                raise
+            raise SimulationError(
+                f"演示文件中的用户 {user} 已没有岗位,演示城市此后改动过,请用新的演示数据",
+                f"the user {user} of the demo file has no post any more, the city was changed since: take a fresh demo",
+            ) from None
 
     async def more(self, count: int) -> list[Code]:
         """New codes for those of the city's people who have the fewest phones."""
