@@ -81,6 +81,7 @@ def test_what_was_parked_before_roles_and_times_were_kept_is_for_a_person():
 
 def test_of_two_that_wait_alike_the_first_is_taken():
     assert became([waiting(), waiting(by=CHIEF)]) == ["verified", "reached"]
+    assert became([waiting(), waiting()]) == ["verified", "reached"]
 
 
 def closing(**more):
