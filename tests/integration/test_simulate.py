@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -137,6 +138,18 @@ def test_what_cannot_be_run_is_told_in_one_sentence(city: City, flags: list[str]
     ran = simulate(city, "--devices", "2", *flags)
     assert ran.status == 1
     assert sentence in ran.figures["error"]["en"]
+    assert "Traceback" not in ran.told
+
+
+def test_a_city_whose_people_changed_since_is_told_in_one_sentence(city: City, tmp_path: Path) -> None:
+    demo = msgspec.json.decode(city.demo_file.read_bytes())
+    for code in demo["enrolment_codes"]:
+        code["code"], code["user"] = code["code"][::-1], str(uuid4())
+    other = tmp_path / "demo.json"
+    other.write_bytes(msgspec.json.encode(demo))
+    ran = simulate(city, "--devices", "3", demo_file=other)
+    assert ran.status == 1
+    assert "has no post any more" in ran.figures["error"]["en"]
     assert "Traceback" not in ran.told
 
 
