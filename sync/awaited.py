@@ -51,13 +51,16 @@ def in_turn(parked: Iterable[Parked], case: CaseState, circumstances: Circumstan
         yield one, became
 
 
+def is_awaited(step: Step, case: CaseState) -> bool:
+    """Whether a step still waits for no more than what is on its way: the case stands where it found it."""
+    return step.code in AWAITED and case.state == step.leaves and since(case) == step.since
+
+
 def _take(one: Parked, case: CaseState, circumstances: Circumstances) -> Became:
     step = one.step
-    if step.code not in AWAITED:
-        return "stays"
-    if case.state == leads_to(step.action, step.leaves):
+    if step.code in AWAITED and case.state == leads_to(step.action, step.leaves):
         return "reached"
-    if since(case) != step.since:
+    if not is_awaited(step, case):
         return "stays"
     outcome = _judged(one, case, circumstances)
     return outcome if isinstance(outcome, Move) else "stays"

@@ -35,6 +35,8 @@ def _step(step: StepView) -> Text:
     lines.append(f"现状态 now: {step.now or '—'}")
     if step.why_zh:
         lines.append(f"{step.why_zh} / {step.why_en}")
+    if step.awaited:
+        lines.append("到位后自动办理,无须处理 / taken by itself once that is there; nobody need settle it")
     if step.note is not None:
         lines.append(f"说明 note: {printable(step.note)}")
     return Text("\n".join(lines) + "\n")

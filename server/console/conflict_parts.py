@@ -143,7 +143,8 @@ def _step(visit: Visit, detail: Detail) -> str:
     if step is None:
         return ""
     states = {key: visit.say(f"case.{state}") for key, state in (("leaves", step.leaves), ("found", step.found))}
-    return visit.say("conflict.step_words", action=visit.say(f"action.{step.action}"), **states)
+    words = visit.say("conflict.step_words", action=visit.say(f"action.{step.action}"), **states)
+    return words + visit.say("separator") + visit.say("conflict.awaited") if step.awaited else words
 
 
 def _masked(detail: Detail) -> bool:

@@ -15,6 +15,8 @@ from server.usecases.conflict_access import Opened
 from server.usecases.reading import readable
 from server.usecases.referring import reference_target
 from server.usecases.sessions import Caller
+from server.usecases.standing_rows import case_state
+from sync.awaited import is_awaited
 from sync.case_table import TRANSITIONS
 
 KIND_WORDS: dict[str, tuple[str, str]] = {
@@ -75,7 +77,10 @@ class Related(Struct, frozen=True):
 
 
 class StepView(Struct, frozen=True, kw_only=True):
-    """A step of a case that waits: the state it leaves, the one it found, the present one, and why it waits."""
+    """A step of a case that waits: the state it leaves, the one it found, the present one, and why it waits.
+
+    `awaited`: nobody need settle it, for it is taken by itself once what it lacks is there.
+    """
 
     action: str
     action_zh: str
@@ -87,6 +92,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     why_en: str
     note: str | None
     masked: bool
+    awaited: bool
 
 
 def reason_of(kind: str, op: str) -> tuple[str, str]:
@@ -107,6 +113,7 @@ async def view_step(connection: Connection, opened: Opened, *, reveal: bool) -> 
     if step is None:
         return None
     found = await cases.cases_of_items(connection, [item_id])
+    waits = bool(found) and is_awaited(step, case_state(found[0], opened.secret))
     words = CATALOGUE.get(step.code)
     return StepView(
         action=step.action,
@@ -119,7 +126,13 @@ async def view_step(connection: Connection, opened: Opened, *, reveal: bool) -> 
         why_en=words.en if words else "",
         note=step.note if reveal or step.note is None else HIDDEN,
         masked=not reveal and step.note is not None,
+        awaited=waits and _may_end_by_itself(opened.row),
     )
+
+
+def _may_end_by_itself(row: Row) -> bool:
+    """As `parked_steps` finds them."""
+    return row["state"] == "open" and row["version"] == 1 and not row["fields"] and row["group_id"] is None
 
 
 async def _related(connection: Connection, services: Services, row: Row) -> set[UUID]:

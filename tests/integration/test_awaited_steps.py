@@ -155,6 +155,7 @@ async def test_a_step_is_taken_as_soon_as_its_photos_are_verified(services: Serv
     assert (now["version"], now["touch"]) == (before["version"], before["touch"] + 1)
 
 
+@pytest.mark.long
 async def test_who_took_it_stands_on_the_trail(services: Services, site: Site, phone: Phone) -> None:
     conflict = await site.verified_unseen(phone)
     await deliver(services, WORKER, AFTER)
@@ -168,6 +169,7 @@ async def test_who_took_it_stands_on_the_trail(services: Services, site: Site, p
     }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_nothing_is_taken_twice(services: Services, site: Site, phone: Phone) -> None:
     await site.verified_unseen(phone)
     await deliver(services, WORKER, AFTER)
@@ -177,6 +179,7 @@ async def test_nothing_is_taken_twice(services: Services, site: Site, phone: Pho
     assert before == (await site.truth.fetch("SELECT * FROM conflict"), await case_path(site.truth, site.item))
 
 
+@pytest.mark.long
 async def test_it_waits_for_the_last_of_its_photos(services: Services, site: Site, phone: Phone) -> None:
     """Those of the report are needed too: here the edit names another one, and the first is gone."""
     conflict = await site.verified_unseen(phone, fields={"photos": [photo(7), photo(AFTER, "close")]})
@@ -186,6 +189,7 @@ async def test_it_waits_for_the_last_of_its_photos(services: Services, site: Sit
     assert (await site.conflict(conflict), await site.state()) == (("resolved", "taken", None), "verified")
 
 
+@pytest.mark.long
 async def test_who_has_left_since_was_allowed_to(services: Services, site: Site, phone: Phone) -> None:
     await site.verified_unseen(phone)
     await site.truth.execute("DELETE FROM assignment WHERE user_id = $1", WORKER.id)
@@ -193,6 +197,7 @@ async def test_who_has_left_since_was_allowed_to(services: Services, site: Site,
     assert (await site.state(), await site.steps()) == ("verified", [("verify", WORKER.id, "evidence_not_verified")])
 
 
+@pytest.mark.long
 async def test_a_note_is_taken_along_and_stays_sealed(services: Services, site: Site, phone: Phone) -> None:
     await site.verified_unseen(phone, transition=Transition("verify", "handled", "王五家已清理"))
     await deliver(services, WORKER, AFTER)
@@ -245,6 +250,7 @@ async def test_verified_and_closed_in_one_visit(services: Services, site: Site) 
     assert not own["present"]
 
 
+@pytest.mark.long
 async def test_an_approval_upon_which_a_step_was_taken_is_not_taken_back(services: Services, site: Site) -> None:
     phone = await enrol(services, CHIEF)
     await phone.push(await site.step("verify", "handled", AFTER), await site.step("close", "verified"))
@@ -257,6 +263,7 @@ async def test_an_approval_upon_which_a_step_was_taken_is_not_taken_back(service
     assert [one["code"] for one in answer.json()["results"]] == ["undo_too_late"]
 
 
+@pytest.mark.long
 async def test_a_return_takes_no_step(services: Services, site: Site) -> None:
     phone = await enrol(services, CHIEF)
     await phone.push(await site.step("verify", "handled", AFTER), await site.step("close", "verified"))
@@ -296,6 +303,7 @@ async def test_where_somebody_else_verified_it_the_conflict_is_over(
     assert not await site.truth.fetchval("SELECT open FROM notice WHERE id = $1", conflict)
 
 
+@pytest.mark.long
 async def test_fields_in_conflict_keep_the_step_for_a_person(services: Services, site: Site, phone: Phone) -> None:
     base = await site.base()
     await (await enrol(services, MATE)).correct(site.item, description="两辆电动车")
@@ -305,6 +313,7 @@ async def test_fields_in_conflict_keep_the_step_for_a_person(services: Services,
     assert (await site.conflict(conflict), await site.state()) == (("open", None, None), "handled")
 
 
+@pytest.mark.long
 async def test_a_set_of_all_or_nothing_stays_whole(services: Services, site: Site, phone: Phone) -> None:
     base = await site.base()
     await (await enrol(services, MATE)).correct(site.item, description="两辆电动车")
@@ -381,6 +390,24 @@ async def test_a_person_who_settles_it_meanwhile_and_the_photos_do_not_both_coun
 # What people are told --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
+async def test_people_are_told_that_nobody_need_settle_it(
+    services: Services, site: Site, phone: Phone, app_client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conflict = await site.verified_unseen(phone)
+    who = await builders.caller(services, CADRE, "cli")
+
+    async def told() -> tuple[bool, bool]:
+        print_detail(await show_conflict(services, who, (conflict, conflict)), {})
+        page = await (await at_console(services, app_client, CADRE)).get(f"/console/conflicts/{conflict}")
+        return "无须处理 / taken by itself once" in capsys.readouterr().out, "到位后自动办理，无须处理" in page.text
+
+    assert await told() == (True, True)
+    await (await desk(services, site.client, DISPATCHER)).act(site.item, "redo", "handled", note="没清干净")
+    assert await told() == (False, False)
+
+
+@pytest.mark.long
 async def test_the_command_line_says_that_it_was_taken_by_itself(
     services: Services, site: Site, phone: Phone, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -398,6 +425,7 @@ async def test_the_command_line_says_that_it_was_taken_by_itself(
         assert told.count(words) == 1
 
 
+@pytest.mark.long
 async def test_so_does_the_console(services: Services, site: Site, phone: Phone, app_client: httpx.AsyncClient) -> None:
     conflict = await site.verified_unseen(phone)
     await deliver(services, WORKER, AFTER)

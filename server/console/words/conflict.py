@@ -48,6 +48,10 @@ WORDS = {
     "conflict.together": ("与另外 {count} 项一并处理", "Settled together with {count} more"),
     "conflict.step": ("案件操作", "Step of the case"),
     "conflict.step_words": ("{action}：原状态 {leaves}，送达时 {found}", "{action}: from {leaves}, found {found}"),
+    "conflict.awaited": (
+        "所待照片或审核到位后自动办理，无须处理",
+        "taken by itself once its photos or approval are there; nobody need settle it",
+    ),
     "conflict.content": ("事项内容", "What the item says"),
     "conflict.decide": ("决定", "Decide"),
     "conflict.reason": ("原因（记入审计）", "Why (audited)"),
