@@ -17,7 +17,7 @@ import urllib3
 from minio.error import MinioException, S3Error
 
 from server import logs
-from server.db import installation, migrate
+from server.db import backups, installation, migrate
 from server.db.database import Database
 from server.embedded.words import NEW_EPOCH, NEXT_KEY_IN_USE
 from server.sealing import Keyring, Unsealable
@@ -65,7 +65,14 @@ async def _reach_database(url: str) -> None:
             f"无法连接数据库（{type(error).__name__}），请检查 ONEGRID_DATABASE_URL / "
             f"the database cannot be reached ({type(error).__name__}): check ONEGRID_DATABASE_URL"
         ) from error
-    await connection.close()
+    try:
+        if await backups.is_unfinished(connection):
+            raise PrepareError(
+                "此数据库的恢复中途断了，请再次运行 onegrid restore / "
+                "the restore into this database was cut off: run onegrid restore again"
+            )
+    finally:
+        await connection.close()
 
 
 async def _claim(settings: Settings) -> installation.Root:

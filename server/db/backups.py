@@ -17,6 +17,7 @@ from server.db.named import sql
 
 # Any constant will do that no other lock of this program has.
 _LOCK = 0x6F6E6562
+_UNFINISHED = "onegrid_restore_unfinished"
 
 
 class BackupRunning(Exception):
@@ -94,6 +95,25 @@ async def create_afresh(url: str, name: str) -> None:
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
     finally:
         await connection.close()
+
+
+async def begin_restore(url: str) -> None:
+    """Mark an empty database as one that a restore is filling, so that nobody takes a part of it for the whole."""
+    connection = await connect(url)
+    try:
+        await connection.execute(f'CREATE TABLE "{_UNFINISHED}" ()')
+    finally:
+        await connection.close()
+
+
+async def end_restore(connection: Connection) -> None:
+    """The restore is complete."""
+    await connection.execute(f'DROP TABLE "{_UNFINISHED}"')
+
+
+async def is_unfinished(connection: Connection) -> bool:
+    """Whether a restore into this database was begun and never came to its end."""
+    return bool(await connection.fetchval(sql("table_exists"), _UNFINISHED))
 
 
 async def empty(url: str) -> None:

@@ -106,6 +106,16 @@ async def _create(connection: Connection, name: str) -> None:
         raise NoRoom from error
 
 
+async def need_room(url: str) -> None:
+    """The same, but what a restore left that was cut off is removed: it serves nobody, and holds nothing of its own."""
+    connection = await backups.connect(url)
+    try:
+        left = await backups.is_unfinished(connection)
+    finally:
+        await connection.close()
+    await (backups.empty(url) if left else need_empty(url))
+
+
 async def need_empty(url: str) -> None:
     """Raises Problem `restore_target_used` for a database that holds anything."""
     connection = await backups.connect(url)

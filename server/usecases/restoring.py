@@ -1,6 +1,7 @@
 """Restoring a backup: into a database of its own, with the newest keys, as a new epoch.
 
-    check -> rows -> migrate -> keys -> epoch -> erase what has no key any more -> photos that are missing
+    check -> mark -> rows -> migrate -> keys -> epoch -> erase what has no key any more -> photos that are missing
+    -> take the mark off
 
 What was erased after the backup has no key in the newest key file, so it is erased here too, before anybody sees it.
 The database that is replaced, where it can still be read, tells what was erased and revoked after that.
@@ -12,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +30,7 @@ from server.storage import pg_tools
 from server.storage.backup_files import BackupFolder, Manifest, NoBackup
 from server.storage.key_file import KeyFile, KeysUnreadable, OtherMasterKey, key_file
 from server.storage.objects import StoredObject, StoreUnavailable
-from server.usecases.backup_proof import need_empty, put_in
+from server.usecases.backup_proof import need_room, put_in
 from server.usecases.epochs import begin_epoch
 from server.usecases.erasure import Order, erase_locked
 from server.usecases.evidence import photo_key
@@ -101,11 +103,23 @@ def check_backup(settings: Settings, backup: Path, keys: Path | None) -> tuple[B
             "backup_unusable", detail_zh=f"备份不可用:{error}", detail_en=f"The backup cannot be used: {error}"
         ) from error
     if manifest.schema > installation.head_revision():
-        raise Problem("backup_newer")
+        raise _newer(manifest)
     opened = _open_keys(settings, keys or key_file(backup.absolute().parent, manifest.epoch))
     if opened.about.at < manifest.at or opened.about.epoch != manifest.epoch:
         raise Problem("backup_keys_unusable")
     return folder, manifest, opened
+
+
+def _newer(manifest: Manifest) -> Problem:
+    wrote, here = (manifest.program, manifest.schema), (version("onegrid"), installation.head_revision())
+    return Problem(
+        "backup_newer",
+        detail_zh="备份由 onegrid {}(表结构 {})写入,本程序为 {}(表结构 {})。请安装该版本或更新版本后再恢复。".format(
+            *wrote, *here
+        ),
+        detail_en="onegrid {} (schema {}) wrote this backup, and this is {} (schema {}). Install that version or a "
+        "later one, and restore with it.".format(*wrote, *here),
+    )
 
 
 def _open_keys(settings: Settings, path: Path) -> KeyFile:
@@ -131,16 +145,20 @@ def described(folder: BackupFolder, manifest: Manifest, keys: KeyFile) -> Checke
 
 
 async def restore(settings: Settings, wish: RestoreWish, teller: Teller) -> Restored:
-    """Restore into `wish.into`, which serves nobody yet. The replaced database is only read.
+    """Restore into `wish.into`, which serves nobody yet and, cut off, never will. The replaced database is only read.
+
+    A backup of an older program is brought to the present schema before its keys are there and its epoch begins.
 
     Raises Problem as `check_backup` does, and restore_target_used, restore_failed.
     """
     teller.phase("检查备份", "checking the backup")
     folder, manifest, keys = await asyncio.to_thread(check_backup, settings, wish.backup, wish.keys)
-    await need_empty(wish.into)
+    await need_room(wish.into)
+    await backups.begin_restore(wish.into)
     teller.phase("写入数据", "putting the rows in")
     try:
         await put_in(wish.into, folder, manifest)
+        teller.phase("升级表结构,装入密钥", "bringing the schema up, loading the keys")
         await asyncio.to_thread(migrate.upgrade, wish.into)
         await _load_keys(wish.into, keys)
     except (pg_tools.ToolFailed, asyncpg.PostgresError, KeysUnreadable) as error:
@@ -183,6 +201,7 @@ async def _settle(
     closed = await services.database.write(lambda tx: backups.close_without_key(tx.connection))
     teller.phase("核对照片", "looking for the photos")
     photos, missing = await _missing_photos(services)
+    await services.database.write(lambda tx: backups.end_restore(tx.connection))
     return Restored(
         backup=backup,
         epoch=epoch.id,

@@ -7,6 +7,9 @@ SELECT pg_export_snapshot();
 -- name: tables
 SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename;
 
+-- name: table_exists
+SELECT to_regclass('public.' || $1) IS NOT NULL;
+
 -- The columns of a table in their order, and whether each belongs to its primary key.
 -- name: columns
 SELECT a.attname AS name, coalesce(a.attnum = ANY(i.indkey), false) AS key
