@@ -220,6 +220,28 @@ async def test_photos_that_came_before_the_step_do_not_keep_it_waiting(
     assert not (await site.entries(conflict))[OWN]["present"]
 
 
+async def test_a_photo_that_is_verified_while_the_step_arrives_is_not_missed(
+    services: Services, site: Site, phone: Phone, truth: asyncpg.Connection
+) -> None:
+    """The set was decided before; its check ties no item to the photo yet, so nobody else will look for the step."""
+    await send(services, WORKER, AFTER)
+    checked, release = asyncio.Event(), asyncio.Event()
+
+    async def check(tx: Transaction) -> None:
+        await tx.connection.execute("UPDATE evidence SET state = 'verified' WHERE state = 'stored'")
+        checked.set()
+        await release.wait()
+
+    checking = asyncio.create_task(services.database.write(check))
+    await checked.wait()
+    arriving = asyncio.create_task(site.verified_unseen(phone))
+    await until_someone_waits_for_a_lock(truth)
+    release.set()
+    await checking
+    assert await site.conflict(await arriving) == ("resolved", "taken", None)
+    assert await site.state() == "verified"
+
+
 async def test_a_later_set_may_bring_what_an_earlier_step_lacked(services: Services, site: Site, phone: Phone) -> None:
     conflict = parked((await phone.push(await site.step())).outcomes[0])
     await deliver(services, WORKER, AFTER)
