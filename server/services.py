@@ -188,16 +188,45 @@ async def _connect(settings: Settings) -> Database:
     try:
         return await Database.connect(settings.database_url, size=settings.db_pool_size)
     except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
+        raise StartError(*_unreachable(error)) from error
+
+
+def _unreachable(error: Exception) -> tuple[str, str]:
+    """What is wrong with the way to the database, and what to look at."""
+    kind = type(error).__name__
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        zh, en = "请检查 ONEGRID_DATABASE_URL 中的账号和密码", "check account and password in ONEGRID_DATABASE_URL"
+    elif isinstance(error, asyncpg.InvalidCatalogNameError):
+        zh, en = (
+            "请检查 ONEGRID_DATABASE_URL 中的库名，或先新建该库",
+            "check its name in ONEGRID_DATABASE_URL, or create it",
+        )
+    elif isinstance(error, OSError | TimeoutError | asyncpg.CannotConnectNowError):
+        zh = "请确认 PostgreSQL 在运行，并检查 ONEGRID_DATABASE_URL 中的地址和端口"
+        en = "see that PostgreSQL runs, and check host and port in ONEGRID_DATABASE_URL"
+    else:
+        zh, en = "请检查 ONEGRID_DATABASE_URL", "check ONEGRID_DATABASE_URL"
+    return f"无法连接数据库（{kind}），{zh}", f"the database cannot be reached ({kind}): {en}"
+
+
+async def _need_schema(database: Database) -> None:
+    """What an older one lacks would be told in words of PostgreSQL; of a newer one this program may know enough."""
+    async with database.read() as connection:
+        schema, program = await installation.schema_of(connection), installation.head_revision()
+    if schema < program:
         raise StartError(
-            f"无法连接数据库（{type(error).__name__}），请检查 ONEGRID_DATABASE_URL",
-            f"the database cannot be reached ({type(error).__name__}): check ONEGRID_DATABASE_URL",
-        ) from error
+            f"数据库的表结构 {schema} 比本程序的 {program} 旧，请先用旧版本备份，"
+            "再运行 onegrid up（启动时自动升级，外部数据库亦然）",
+            f"schema {schema} of the database is older than this program's {program}: back up with the former version, "
+            "then run onegrid up, which brings it up, also in an external database",
+        )
 
 
 async def _claim(database: Database, settings: Settings) -> bytes:
     """The root secret."""
     epoch, masters = secrets.token_urlsafe(9), installation.master_keys(settings)
     try:
+        await _need_schema(database)
         root = await database.write(lambda tx: installation.claim(tx.connection, masters, epoch))
     except asyncpg.UndefinedTableError as error:
         raise StartError(
@@ -205,8 +234,9 @@ async def _claim(database: Database, settings: Settings) -> bytes:
         ) from error
     except installation.KeysMissing as error:
         raise StartError(
-            "此数据库由备份恢复，但其密钥尚未恢复，请先恢复密钥文件",
-            "this database was restored from a backup without its keys: restore the key file first",
+            "此数据库由备份恢复，但其密钥尚未恢复（或恢复中途断了），请运行 onegrid restore，连同密钥文件一起恢复",
+            "this database was restored from a backup without its keys, or its restore was cut off: run onegrid "
+            "restore, which takes the key file along",
         ) from error
     except Unsealable as error:
         raise StartError(

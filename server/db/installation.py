@@ -75,9 +75,14 @@ def _opened(row: Row, masters: Sequence[MasterKey]) -> Root | None:
     return None
 
 
+async def schema_of(connection: Connection) -> str:
+    """The number of the database's newest migration. Raises UndefinedTableError if it has no schema at all."""
+    return str(await connection.fetchval(sql("schema_revision")))
+
+
 async def schema_is_current(connection: Connection) -> bool:
     """Whether the database has exactly the schema of this program."""
-    return await connection.fetchval(sql("schema_revision")) == head_revision()
+    return await schema_of(connection) == head_revision()
 
 
 def head_revision() -> str:

@@ -74,7 +74,7 @@ class ObjectStore:
     async def health(self) -> None:
         """Return if the store answers and the bucket is there; raises StoreUnavailable."""
         if not await self._run(partial(self._inner.bucket_exists, self._bucket)):
-            raise StoreUnavailable("the bucket does not exist")
+            raise StoreUnavailable("NoSuchBucket")
 
     def presign_put(self, key: str, expires: timedelta) -> str:
         """An address to which the bytes of `key` can be PUT, without further headers, until it expires."""

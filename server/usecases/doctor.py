@@ -14,6 +14,7 @@ import structlog
 
 from server.logs import failure
 from server.services import Services
+from server.storage.objects import StoreUnavailable
 from server.usecases.doctor_contents import CONTENTS
 from server.usecases.doctor_database import DATABASE, check_disk
 from server.usecases.doctor_findings import Examined, Finding, State, fault
@@ -61,6 +62,14 @@ async def _one(services: Services, name: str, check: Check) -> Finding:
     try:
         async with asyncio.timeout(_SECONDS):
             return await check(services)
+    except StoreUnavailable:
+        return fault(
+            name,
+            "对象存储不可用,无法检查",
+            "The object store cannot be used, so this could not be looked at",
+            "先解决 object_store 一项,再运行 onegrid doctor",
+            "Put object_store right first, then run onegrid doctor again",
+        )
     except Exception as error:  # whatever it is, nobody knows how that part is
         log.warning("doctor_check_failed", check=name, **failure(error))
         kind = type(error).__name__

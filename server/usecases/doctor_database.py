@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.db import doctor, installation
+from server.db import backups, doctor, installation
 from server.db.database import Row
 from server.services import Services
 from server.usecases.doctor_findings import Finding, fault, ok, warning
@@ -52,17 +52,43 @@ def judge_version(row: Mapping[str, Any]) -> Finding:
 
 
 async def check_schema(services: Services) -> Finding:
-    """Whether the schema is that of this program."""
+    """Whether the schema is that of this program, and the database no part of one that a restore was filling."""
     async with services.database.read() as connection:
-        current = await installation.schema_is_current(connection)
-    if current:
-        return ok("schema", "表结构与程序一致", "The schema is that of this program")
+        schema = await installation.schema_of(connection)
+        unfinished = await backups.is_unfinished(connection)
+    return judge_schema(schema, installation.head_revision(), unfinished=unfinished)
+
+
+def judge_schema(schema: str, program: str, *, unfinished: bool) -> Finding:
+    """From the numbers of the database's schema and the program's."""
+    facts = {"database": schema, "program": program}
+    if unfinished:
+        return fault(
+            "schema",
+            "恢复中途断了,此数据库不完整",
+            "A restore into this database was cut off; it is not whole",
+            "再次运行 onegrid restore,它会先清空此库",
+            "Run onegrid restore again; it empties this database first",
+            **facts,
+        )
+    if schema == program:
+        return ok("schema", "表结构与程序一致", "The schema is that of this program", **facts)
+    if schema > program:
+        return fault(
+            "schema",
+            f"表结构 {schema} 比程序的 {program} 新:数据库已由更新版本升级",
+            f"Schema {schema} is newer than the program's {program}: a later version brought the database up",
+            "在每台服务器上安装该更新版本,勿再用本程序写入",
+            "Install that later version on every server; write nothing with this one",
+            **facts,
+        )
     return fault(
         "schema",
-        "表结构与程序版本不一致",
-        "The schema is not that of this program",
-        "用同一版本的程序重新运行 onegrid up;外部数据库先升级表结构",
-        "Run onegrid up with the newest program; of an external database bring the schema up first",
+        f"表结构 {schema} 比程序的 {program} 旧",
+        f"Schema {schema} is older than the program's {program}",
+        "先用旧版本备份,再运行 onegrid up:启动时自动升级,外部数据库亦然",
+        "Back up with the former version, then run onegrid up, which brings it up, also in an external database",
+        **facts,
     )
 
 
@@ -169,7 +195,13 @@ def judge_disk(free: int, total: int) -> Finding:
     if free >= max(5 * _GIGABYTE, total // 20):
         return ok("disk", *words, free=free)
     make = fault if free < _GIGABYTE else warning
-    return make("disk", *words, "清理磁盘或移到更大的磁盘", "Make room, or move to a larger disk", free=free)
+    return make("disk", *words, *_DO_ROOM, free=free)
+
+
+_DO_ROOM = (
+    "用 onegrid backup --keep 删减旧备份、清理磁盘,或移到更大的磁盘;写满后数据库会停",
+    "Keep fewer backups (onegrid backup --keep), make room, or move to a larger disk; on a full one the database stops",
+)
 
 
 async def _settings(services: Services) -> Row:

@@ -96,7 +96,7 @@ def judge_backups(row: Mapping[str, Any], now: datetime) -> Finding:
     words = f"最近一次验证过的备份在 {days} 天前", f"The last proved backup is {days} days old"
     if now - proved > _BACKUP_WARNED:
         make = fault if now - proved > _BACKUP_FAULT else warning
-        return make("backups", *words, *do, days=days)
+        return make("backups", *words, *_DO_BACK_UP, days=days)
     if row["keys"] is not None and row["keys"] < proved - timedelta(hours=1):
         return warning(
             "backups",
@@ -113,7 +113,13 @@ async def check_witness(services: Services) -> Finding:
     try:
         said = await read_witness(services.objects, services.keyring)
     except StoreUnavailable:
-        said = None
+        return warning(
+            "witness",
+            "对象存储不可用,读不到见证",
+            "The object store cannot be used, so the witness cannot be read",
+            "先解决 object_store 一项;在此之前服务器无法重新启动",
+            "Put object_store right first; until then no server starts anew",
+        )
     async with services.database.read() as connection:
         life = await read_life(connection)
     return judge_witness(said, life, datetime.now(UTC))
@@ -167,6 +173,10 @@ def judge_jobs(row: Mapping[str, Any], now: datetime) -> Finding:
     return ok("jobs", "后台任务正常", "The job process keeps up")
 
 
+_DO_BACK_UP = (
+    "现在就运行 onegrid backup,再查夜间备份为何没有完成",
+    "Run onegrid backup now, then find out why the nightly one does not come to its end",
+)
 _DO_JOBS = (
     "确认 onegrid up(或 python -m server.jobs)在运行,查看其日志",
     "See that onegrid up (or python -m server.jobs) runs, and look at its log",

@@ -17,19 +17,23 @@ _BYTES = b"onegrid"
 _MEDIA_TYPE = "application/octet-stream"
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 _SECONDS = 10.0
+_BAD_KEYS = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
 async def check_store(services: Services) -> Finding:
     """Whether an object comes back as it was written, goes when it is removed, and bears the time of today."""
     key, began = f"{_PREFIX}{secrets.token_hex(8)}", datetime.now(UTC)
     try:
+        await services.objects.health()
         await services.objects.write(key, _BYTES, _MEDIA_TYPE)
         came_back = await services.objects.read(key, 1024) == _BYTES
         stored = await services.objects.older_than(key, _ALWAYS, 1)
         await services.objects.delete(key)
         gone = not await services.objects.older_than(key, _ALWAYS, 1)
-    except (StoreUnavailable, ObjectMissing) as error:
-        return _broken(type(error).__name__)
+    except StoreUnavailable as error:
+        return judge_refusal(str(error))
+    except ObjectMissing:
+        return _broken("读写不一致 not what was written")
     if not (came_back and stored and gone):
         return _broken("读写不一致 not what was written")
     # Stores tell whole seconds.
@@ -44,6 +48,28 @@ def _broken(how: str) -> Finding:
         "检查 ONEGRID_S3_* 设置、存储桶权限和服务状态",
         "Check ONEGRID_S3_*, the rights on the bucket, and the service",
     )
+
+
+def judge_refusal(said: str) -> Finding:
+    """From what `StoreUnavailable` says: the store's own code, or the kind of failure where it did not answer."""
+    if said in _BAD_KEYS:
+        do = (
+            "检查 ONEGRID_S3_ACCESS_KEY、ONEGRID_S3_SECRET_KEY 及其对存储桶的权限",
+            "Check ONEGRID_S3_ACCESS_KEY and ONEGRID_S3_SECRET_KEY, and their rights on the bucket",
+        )
+        return fault("object_store", f"对象存储拒绝了密钥({said})", f"The object store refuses the keys ({said})", *do)
+    if said == "NoSuchBucket":
+        do = (
+            "检查 ONEGRID_S3_BUCKET;若存储桶丢失,先从其副本恢复照片,再重启服务器(启动时新建空桶)",
+            "Check ONEGRID_S3_BUCKET; if the bucket is lost, bring its copy back before a server starts and makes an "
+            "empty one",
+        )
+        return fault("object_store", "存储桶不存在", "The bucket does not exist", *do)
+    do = (
+        "确认对象存储在运行,ONEGRID_S3_ENDPOINT 的地址和端口正确;其间照片留在手机上",
+        "See that the object store runs and ONEGRID_S3_ENDPOINT names it; photos stay on the phones meanwhile",
+    )
+    return fault("object_store", f"对象存储未应答({said})", f"The object store does not answer ({said})", *do)
 
 
 def _timed(skew: float) -> Finding:

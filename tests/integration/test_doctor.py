@@ -162,3 +162,69 @@ async def test_the_command(house: Services, environ: dict[str, str], truth: asyn
     assert unopened.status == 1
     (only,) = json.loads(unopened.out)["findings"]
     assert (only["check"], only["state"]) == ("installation", "fault")
+
+
+NOT_HERE = "http://127.0.0.1:9"
+ILL: dict[str, tuple[dict[str, str], str, str, str, str]] = {
+    "database down": (
+        {"ONEGRID_DATABASE_URL": "postgresql://onegrid:x@127.0.0.1:9/onegrid"},
+        "SELECT", "installation", "请确认 PostgreSQL 在运行", "see that PostgreSQL runs",
+    ),
+    "object store down": (
+        {"ONEGRID_S3_ENDPOINT": NOT_HERE, "ONEGRID_S3_PUBLIC_ENDPOINT": NOT_HERE},
+        "SELECT", "object_store", "确认对象存储在运行", "See that the object store runs",
+    ),
+    "object store of other keys": (
+        {"ONEGRID_S3_SECRET_KEY": "another-secret-key"},
+        "SELECT", "object_store", "检查 ONEGRID_S3_ACCESS_KEY", "Check ONEGRID_S3_ACCESS_KEY",
+    ),
+    "another bucket": (
+        {"ONEGRID_S3_BUCKET": "no-such-bucket"},
+        "SELECT", "object_store", "检查 ONEGRID_S3_BUCKET", "Check ONEGRID_S3_BUCKET",
+    ),
+    "wrong master key": (
+        {"ONEGRID_MASTER_KEY": "A" * 43 + "="},
+        "SELECT", "installation", "请换回此数据库所用的主密钥", "set the key that it is used with",
+    ),
+    "schema behind": (
+        {},
+        "DROP TABLE catalogue; UPDATE alembic_version SET version_num = '0014'",
+        "installation", "再运行 onegrid up", "then run onegrid up",
+    ),
+    "schema ahead": (
+        {},
+        "UPDATE alembic_version SET version_num = '9999'",
+        "schema", "安装该更新版本", "Install that later version",
+    ),
+    "restore cut off": (
+        {},
+        "CREATE TABLE onegrid_restore_unfinished ()",
+        "schema", "再次运行 onegrid restore", "Run onegrid restore again",
+    ),
+    "keys not restored": (
+        {},
+        "DELETE FROM installation",
+        "installation", "请运行 onegrid restore", "run onegrid restore",
+    ),
+    "backup too old": (
+        {},
+        "UPDATE audit SET at = now() - interval '9 days' WHERE action = 'backup.made'",
+        "backups", "现在就运行 onegrid backup", "Run onegrid backup now",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ill", ILL)
+async def test_what_an_administrator_may_meet_is_told_with_what_to_do_next(
+    house: Services, environ: dict[str, str], truth: asyncpg.Connection, tmp_path: Path, ill: str
+) -> None:
+    changed, statement, check, todo_zh, todo_en = ILL[ill]
+    async with by_force(truth) as force:
+        await force.execute(statement)
+    told = await shell(environ | changed, "doctor", "--json", "--data", str(tmp_path))
+    assert told.status == 1
+    (found,) = [one for one in told.document["findings"] if one["check"] == check]
+    assert found["state"] == "fault"
+    assert todo_zh in found["zh"] + found["do_zh"]
+    assert todo_en in found["en"] + found["do_en"]

@@ -18,11 +18,13 @@ from server.usecases.doctor_database import (
     judge_connections,
     judge_disk,
     judge_durability,
+    judge_schema,
     judge_vacuum,
     judge_version,
 )
 from server.usecases.doctor_findings import Finding
 from server.usecases.doctor_keeping import judge_backups, judge_jobs, judge_key_age, judge_witness
+from server.usecases.doctor_store import judge_refusal
 from server.usecases.witness import Life
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -73,6 +75,36 @@ SETTINGS: dict[str, Any] = {
 )
 def test_settings_of_the_database(judge: Any, given: dict[str, Any], expected: str) -> None:
     assert state(judge(SETTINGS | given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "unfinished", "expected", "todo"),
+    [
+        ("0020", False, "ok", ""),
+        ("0014", False, "fault", "onegrid up"),
+        ("0021", False, "fault", "Install that later version"),
+        ("0020", True, "fault", "onegrid restore"),
+    ],
+)
+def test_the_schema(schema: str, unfinished: bool, expected: str, todo: str) -> None:
+    found = judge_schema(schema, "0020", unfinished=unfinished)
+    assert state(found) == expected
+    assert todo in (found.do_en or "")
+
+
+@pytest.mark.parametrize(
+    ("said", "todo"),
+    [
+        ("SignatureDoesNotMatch", "ONEGRID_S3_SECRET_KEY"),
+        ("NoSuchBucket", "ONEGRID_S3_BUCKET"),
+        ("MaxRetryError", "ONEGRID_S3_ENDPOINT"),
+    ],
+)
+def test_an_object_store_that_does_not_serve(said: str, todo: str) -> None:
+    found = judge_refusal(said)
+    assert state(found) == "fault"
+    assert todo in (found.do_zh or "")
+    assert todo in (found.do_en or "")
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.2, "ok"), (-20.0, "warning"), (3600.0, "fault")])
