@@ -18,6 +18,7 @@ from server.db import cases, conflicts, evidence_reading, quarantine, reading, r
 from server.db.cases import CaseFilter
 from server.db.conflicts import ConflictFilter
 from server.db.database import prepare_connection
+from server.db.directory import Sight
 from server.db.evidence_reading import PhotoFilter
 from server.db.quarantine import QuarantineFilter, QuarantineSight
 from server.db.reading import ItemFilter
@@ -82,6 +83,12 @@ _FILLED = (
     """
     INSERT INTO evidence_link (item_id, sha256, size, role, version, flags, linked_at)
     SELECT id, sha256(id::text::bytea), 9, 'report', 1, '{}', at FROM ({numbered}) s WHERE n % 3 > 0
+    """,
+    """
+    INSERT INTO revision (item_id, version, rev, op, author_id, device_id, fields, clear, catalogue, registry,
+        captured_at, received_at)
+    SELECT i.id, 1, n, 'create', author_id, d.id, '{}', '{}', 'x', 1, at, at
+    FROM ({numbered}) s JOIN item i USING (id), (SELECT id FROM device LIMIT 1) d
     """,
     """
     INSERT INTO conflict (id, kind, op, item_id, state, author_id, fields, server_version, clear, captured_at,
@@ -189,6 +196,7 @@ LISTS: dict[str, Callable[[Any, Looking], Any]] = {
     "photos that closing waits for": _of_photos(PhotoFilter(waiting="closing")),
     "photos that an approval waits for": _of_photos(PhotoFilter(waiting="approval")),
     "photos of an item": _of_photos(PhotoFilter(items=(_HALF, _HALF))),
+    "phones that owe photos": lambda c, _: evidence_reading.phones_owing_photos(c, Sight(True), None, None, PAGE),
     "conflicts": _of_conflicts(ConflictFilter()),
     "conflicts later": _of_conflicts(ConflictFilter(after=(_MIDDLE, _HALF))),
     "open conflicts": _of_conflicts(ConflictFilter(state="open")),

@@ -99,7 +99,8 @@ FROM jsonb_to_recordset($1) AS p (sha256 bytea, size bigint)
 WHERE u.sha256 = p.sha256 AND u.size = p.size AND u.state = 'stored'
 RETURNING u.id, u.sha256, u.size;
 
--- Phones of people in sight whose photos are not here, by the revision that named each; the longest in debt first.
+-- Phones of people in sight whose photos are not here, by the revision that named each; the longest in debt first. What
+-- is missing is little of what there is, so that all else is looked up one by one.
 -- name: phones_owing_photos
 WITH owed AS MATERIALIZED (
     SELECT
@@ -108,11 +109,21 @@ WITH owed AS MATERIALIZED (
         count(DISTINCT (e.sha256, e.size)) FILTER (WHERE e.state = 'refused') AS refused,
         count(DISTINCT k.item_id) AS items,
         min(k.linked_at) AS since
-    FROM evidence e
-    JOIN evidence_link k ON k.sha256 = e.sha256 AND k.size = e.size
-    JOIN item i ON i.id = k.item_id AND NOT i.deleted
-    JOIN revision v ON v.item_id = k.item_id AND v.version = k.version
-    WHERE e.state IN ('declared', 'uploading', 'refused')
+    FROM (
+        SELECT e.* FROM evidence e
+        WHERE e.state <> 'verified' AND e.state IN ('declared', 'uploading', 'refused')
+        OFFSET 0
+    ) e
+    CROSS JOIN LATERAL (
+        SELECT k.* FROM evidence_link k WHERE k.sha256 = e.sha256 AND k.size = e.size OFFSET 0
+    ) k
+    CROSS JOIN LATERAL (
+        SELECT v.device_id
+        FROM item i
+        JOIN revision v ON v.item_id = i.id AND v.version = k.version
+        WHERE i.id = k.item_id AND NOT i.deleted
+        OFFSET 0
+    ) v
     GROUP BY v.device_id
 )
 SELECT
