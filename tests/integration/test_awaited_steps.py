@@ -225,6 +225,7 @@ async def test_a_photo_that_is_verified_while_the_step_arrives_is_not_missed(
 ) -> None:
     """The set was decided before; its check ties no item to the photo yet, so nobody else will look for the step."""
     await send(services, WORKER, AFTER)
+    step = await site.step("verify", "handled", AFTER)
     checked, release = asyncio.Event(), asyncio.Event()
 
     async def check(tx: Transaction) -> None:
@@ -234,11 +235,14 @@ async def test_a_photo_that_is_verified_while_the_step_arrives_is_not_missed(
 
     checking = asyncio.create_task(services.database.write(check))
     await checked.wait()
-    arriving = asyncio.create_task(site.verified_unseen(phone))
-    await until_someone_waits_for_a_lock(truth)
-    release.set()
+    arriving = asyncio.create_task(phone.push(step))
+    try:
+        await until_someone_waits_for_a_lock(truth)
+    finally:
+        release.set()
     await checking
-    assert await site.conflict(await arriving) == ("resolved", "taken", None)
+    conflict = parked((await arriving).outcomes[0])
+    assert await site.conflict(conflict) == ("resolved", "taken", None)
     assert await site.state() == "verified"
 
 
