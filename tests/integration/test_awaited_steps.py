@@ -254,6 +254,28 @@ async def test_a_later_set_may_bring_what_an_earlier_step_lacked(services: Servi
     assert (await site.conflict(conflict), await site.state()) == (("resolved", "taken", None), "verified")
 
 
+@pytest.mark.long
+async def test_so_may_a_settlement(services: Services, site: Site, phone: Phone) -> None:
+    """That the photo is verified is told to the database alone, as if nobody had looked for steps then."""
+    conflict, base = await site.verified_unseen(phone), await site.base()
+    await (await enrol(services, MATE)).correct(site.item, description="两辆电动车")
+    edit = Change("update", site.item, "0401", builders.capture(), base=base, fields={"description": "三辆电动车"})
+    other = parked((await phone.push(edit)).outcomes[0])
+    await site.truth.execute("UPDATE evidence SET state = 'verified'")
+    await site.settle(other, INCOMING)
+    assert (await site.conflict(conflict), await site.state()) == (("resolved", "taken", None), "verified")
+
+
+@pytest.mark.long
+async def test_what_was_written_of_a_loser_is_marked_as_such(services: Services, site: Site, phone: Phone) -> None:
+    """By that a link is known to be built upon."""
+    await site.verified_unseen(phone)
+    await site.truth.execute("UPDATE conflict SET linked_from = gen_random_uuid()")
+    await deliver(services, WORKER, AFTER)
+    told = await site.truth.fetchval("SELECT detail ->> 'linked' FROM case_steps WHERE action = 'verify'")
+    assert told == "true"
+
+
 # The review ------------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,7 @@ def test_so_is_one_that_came_back_to_the_state_after_other_work():
 @pytest.mark.parametrize("code", [LATE, ""])
 def test_what_came_too_late_or_with_a_group_waits_for_a_person_for_good(code):
     assert became([waiting(code=code)]) == ["stays"]
+    assert became([waiting(code=code)], replace(CASE, state="verified")) == ["stays"]
 
 
 def test_it_is_taken_in_the_roles_in_which_it_was_judged_at_first():
