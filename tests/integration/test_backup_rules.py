@@ -126,7 +126,7 @@ async def test_a_restored_database_without_its_keys_does_not_start(
 ) -> None:
     """A root of its own would make everything in it unreadable for good."""
     await truth.execute("DELETE FROM installation")
-    with pytest.raises(StartError, match="restore the key file"):
+    with pytest.raises(StartError, match="takes the key file along"):
         async with open_services(services.settings):
             pytest.fail("began anew over a restored database")
     assert await truth.fetchval("SELECT count(*) FROM installation") == 0
