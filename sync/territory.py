@@ -14,8 +14,8 @@ from sync.grid_index import GridIndex, Located
 
 Answer = Literal["grid", "empty", "outside", "border", "not_current"]
 
-_WORTH_ARRAYS = 200
-"""From so many positions on, measuring all at once is cheaper than one by one."""
+_WORTH_ARRAYS = 30
+"""From so many positions on, measuring all at once is cheaper than one by one, on square grids and on bent ones."""
 
 
 class Fix(Struct, frozen=True, gc=False, rename={"accuracy_m": "accuracy"}):
@@ -41,7 +41,7 @@ class Sighting:
     def __init__(self, index: GridIndex, fixes: Iterable[Fix] = ()) -> None:
         """Measure these positions; any other is measured when it is asked for."""
         self._index = index
-        asked = list(dict.fromkeys(fixes))
+        asked = list(fixes)
         self._known: dict[Fix, Located] = {}
         if len(asked) >= _WORTH_ARRAYS:
             lons, lats = zip(*[fix.wgs84 for fix in asked], strict=True)

@@ -31,7 +31,9 @@ lats = st.floats(min(LATS) - 0.005, max(LATS) + 0.005)
 accuracies = st.one_of(st.floats(0, 60), st.floats(0, 5000))
 places = st.tuples(lons, lats, accuracies)
 grids = st.sampled_from([None, UUID(int=7), *RINGS])
-fixes = st.none() | st.builds(Fix, lons, lats, st.sampled_from(["wgs84", "gcj02", "bd09"]), accuracies)
+positions = st.builds(Fix, lons, lats, st.sampled_from(["wgs84", "gcj02", "bd09"]), accuracies)
+on_corners = st.builds(lambda corner, metres: Fix(*corner, "wgs84", metres), st.sampled_from(CORNERS), accuracies)
+fixes = st.none() | positions
 orders = st.lists(st.sampled_from(["point", "reference", "capture", "claimed"]), unique=True)
 
 
@@ -76,6 +78,15 @@ def test_a_look_up_agrees_with_the_slow_truth(place: tuple[float, float, float])
 def test_many_at_once_are_located_as_one_by_one(batch: list[tuple[float, float, float]]) -> None:
     columns = [list(column) for column in zip(*batch, strict=True)] or [[], [], []]
     assert INDEX.locate_many(*columns) == [INDEX.locate(*place) for place in batch]
+
+
+@given(st.lists(positions | on_corners, min_size=1, max_size=8))
+@example([Fix(0.0, 0.0, "bd09", 0.0), Fix(180.0, -90.0, "gcj02", 1_000_000.0), Fix(*CORNERS[0], "wgs84", 0.0)])
+def test_the_positions_of_a_set_are_located_as_one_by_one(some: list[Fix]) -> None:
+    alone = Sighting(INDEX)
+    told = [alone.locate(fix) for fix in some]
+    for together in (Sighting(INDEX, some), Sighting(INDEX, some * 100)):
+        assert [together.locate(fix) for fix in some] == told
 
 
 @given(lons, lats, st.floats(0, 200), st.floats(0, 200))
