@@ -12,6 +12,7 @@ from msgspec import Struct
 from schemas.forms import CompiledCatalogue, Fault
 from schemas.wire import Outcome
 from sync.access import Assignment
+from sync.case_photos import CasePhotos
 from sync.case_state import CaseState
 from sync.items import Fields, ItemState, Past
 from sync.merge import Overlap
@@ -88,12 +89,14 @@ class OpenConflict(Struct, frozen=True):
 
 
 class CaseFacts(Struct, frozen=True):
-    """The case of an item that a change takes a step of, and what the step may need."""
+    """The case of an item that a change takes a step of, and what the step may need.
+
+    `review_approved`: as the item stood before the set, whose own edits begin the review anew.
+    """
 
     case: CaseState
     review_approved: bool
-    report_verified: int
-    close_verified: int
+    photos: CasePhotos
 
 
 class Link(Struct, frozen=True):

@@ -104,6 +104,11 @@ def authors_of(previous: ReviewState | None, author: UUID) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys((*earlier, author)))
 
 
+def asks_approval(ruling: Ruling) -> bool:
+    """Whether a new submission waits for a person; any other is approved as soon as its photos are verified."""
+    return ruling.review in ("one", "two")
+
+
 def submit(
     ruling: Ruling,
     submission: Submission,
@@ -115,7 +120,7 @@ def submit(
     `steps` are the ruling's, past own work (see `review_steps`). A type without approvals is approved as
     soon as its photos are verified.
     """
-    asks = ruling.review in ("one", "two")
+    asks = asks_approval(ruling)
     sampled = ruling.review == "sample" and submission.sampled
     waiting = ReviewState(
         state="pending",

@@ -92,6 +92,13 @@ def photos_needed(item_type: ItemType, urgency: str, fixed_on_site: bool, role: 
     return max(least, fix.report_min if role == "report" else fix.close_min)
 
 
+def photos_there(item_type: ItemType, ruling: Ruling, of_report: int, of_work: int) -> bool:
+    """Whether no verified photo is lacking that approval needs; work that was fixed on the spot needs its own too."""
+    urgency, fixed = ruling.urgency, ruling.fixed_on_site
+    after = photos_needed(item_type, urgency, fixed, "close") if fixed else 0
+    return of_report >= photos_needed(item_type, urgency, fixed, "report") and of_work >= after
+
+
 def _combined(rules: Sequence[Rule], fields: Fields) -> Effect:
     if not rules:
         return _NO_EFFECT

@@ -1,8 +1,8 @@
 """Decides a step of a case that was taken offline: by the machine of `sync.cases`, from the state that it names.
 
-A step does not use the base version. Where the case has gone another way meanwhile, or what the step needs has not
-arrived yet, it waits: for a person, or for photos and the review alone (`sync.awaited`). What its author may not do at
-all is kept in the quarantine.
+A step does not use the base version, and is judged by the item with the edits of its own set. Where the case has gone
+another way meanwhile, or what the step needs has not arrived yet, it waits: for a person, or for photos and the review
+alone (`sync.awaited`). What its author may not do at all is kept in the quarantine.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sync.decisions import CaseFacts, Decision, Move, Step
 from sync.duties import Actor, case_actor
 from sync.items import ItemState
 from sync.refusal import Refusal
+from sync.review import asks_approval
+from sync.rules import apply_rules, photos_there
 from sync.updating import update
 from sync.working import Working
 
@@ -46,7 +48,7 @@ def take_step(
         raise Refused("quarantined", "forbidden")
     actor = _allowed(working, turn, written_of, facts.case, asked)
     edited = edited_now()
-    taken = _take(working, turn, facts, actor, asked)
+    taken = _take(working, turn, facts, actor, asked, edited.revision.after if edited.revision else state)
     if isinstance(taken, Step):
         return _park(working, turn, state, edited, taken)
     if working.group is not None:
@@ -62,26 +64,39 @@ def _edited(working: Working, turn: Turn, state: ItemState) -> Decision:
     return update(working, turn, state)
 
 
-def _take(working: Working, turn: Turn, facts: CaseFacts, actor: Actor, asked: Transition) -> Move | Step | None:
+def _take(
+    working: Working, turn: Turn, facts: CaseFacts, actor: Actor, asked: Transition, state: ItemState
+) -> Move | Step | None:
     """The step as taken (None: the case is already where it leads), or what makes it wait. Raises Refused."""
     case = facts.case
     if case.state != asked.leaves and case.state == leads_to(asked.action, asked.leaves):
         return None
-    circumstances = Circumstances(
-        item_type=turn.compiled.type,
-        catalogue=working.context.catalogue.source,
-        now=working.context.now,
-        review_approved=facts.review_approved,
-        report_verified=facts.report_verified,
-        close_verified=facts.close_verified,
-    )
-    outcome = transition(case, asked.action, actor, asked.leaves, circumstances, Given(note=asked.note))
+    given = Given(note=asked.note)
+    outcome = transition(case, asked.action, actor, asked.leaves, _circumstances(working, turn, facts, state), given)
     if not isinstance(outcome, Refusal):
         return Move(asked.action, case, outcome, asked.note)
     if outcome.code not in _WAITING:
         raise Refused("quarantined", outcome.code)
     roles = tuple(sorted(actor.roles))
     return Step(asked.action, asked.leaves, case.state, outcome.code, asked.note, roles, since(case))
+
+
+def _circumstances(working: Working, turn: Turn, facts: CaseFacts, state: ItemState) -> Circumstances:
+    """What the world says to the case of an item as its set has made it by now."""
+    listed = state.fields.get(turn.compiled.photo_field or "", [])
+    of_report, of_work = facts.photos.of_report(listed), facts.photos.of_work(listed)
+    approved, item_type = facts.review_approved, turn.compiled.type
+    if state.version != working.context.items[state.id].version:
+        ruling = apply_rules(item_type, state.fields, state.urgency)
+        approved = not asks_approval(ruling) and photos_there(item_type, ruling, of_report, of_work)
+    return Circumstances(
+        item_type=item_type,
+        catalogue=working.context.catalogue.source,
+        now=working.context.now,
+        review_approved=approved,
+        report_verified=of_report,
+        close_verified=of_work,
+    )
 
 
 def _allowed(working: Working, turn: Turn, state: ItemState, case: CaseState, asked: Transition) -> Actor:

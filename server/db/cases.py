@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from server.db.database import Connection, Row, to_json
 from server.db.named import sql
+from server.db.new_items import Photo
 from server.db.reading import FIRST, Grants, grant_rows, listed, of_type
 from sync.access import Organisation
 from sync.case_table import UNHANDLED
@@ -37,6 +38,18 @@ async def insert_case_steps(connection: Connection, rows: list[dict[str, Any]]) 
 async def verified_photos(connection: Connection, item_ids: Sequence[UUID]) -> list[Row]:
     """item_id, sha256, size, role of the photos that count; those from after the work only of the present round."""
     return await connection.fetch(sql("verified_photos"), item_ids)
+
+
+async def share_verified(connection: Connection, photos: set[Photo]) -> set[Photo]:
+    """Keep the states of these photos as they are until the transaction ends; returns those that are verified.
+
+    Called after items were locked: photos come after them in the one order of locks.
+    """
+    if not photos:
+        return set()
+    named = [{"sha256": bytes.fromhex(sha256), "size": size} for sha256, size in sorted(photos)]
+    rows = await connection.fetch(sql("share_photos"), to_json(named))
+    return {(row["sha256"].hex(), row["size"]) for row in rows if row["state"] == "verified"}
 
 
 async def organisations_above(

@@ -31,7 +31,7 @@ from sync.case_state import CaseState, Circumstances
 from sync.items import ItemState
 from sync.review import ReviewState
 from sync.routing import ladder, nearest
-from sync.rules import Ruling, apply_rules, photos_needed
+from sync.rules import Ruling, apply_rules, photos_there
 
 # What the server does by itself with a reported case, by the state it ends in.
 _BY_ITSELF = {
@@ -62,11 +62,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     nearest: Organisation | None = None
 
     def evidence_verified(self) -> bool:
-        """Whether no photo is lacking that approval needs; what was fixed on the spot needs those from after too."""
-        fixed, urgency, item_type = self.ruling.fixed_on_site, self.ruling.urgency, self.compiled.type
-        close = photos_needed(item_type, urgency, fixed, "close") if fixed else 0
-        report = photos_needed(item_type, urgency, fixed, "report")
-        return self.report_verified >= report and self.close_verified >= close
+        """Whether no photo is lacking that approval needs."""
+        return photos_there(self.compiled.type, self.ruling, self.report_verified, self.close_verified)
 
     def circumstances(self, services: Services, now: datetime) -> Circumstances:
         """What the world says to its case now."""

@@ -9,12 +9,13 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from schemas.wire import Change
-from server.db import feed
+from server.db import cases, evidence, feed
 from server.db.database import Connection, Transaction
 from server.services import Services
 from server.usecases.decided_set import DecidedSet
 from server.usecases.sealed_items import head
 from server.usecases.standings import Moved, Standing, case_step, find_standings, load_standings, store_moves
+from sync.case_photos import CasePhotos, Photo, photos_named
 from sync.decisions import CaseFacts, Move
 from sync.items import ItemState
 
@@ -26,24 +27,51 @@ async def load_cases(
     states: Mapping[UUID, ItemState],
     secrets: Mapping[UUID, bytes],
 ) -> dict[UUID, CaseFacts]:
-    """The cases of the items, locked by the caller, of which these changes take steps."""
+    """The cases of the items, locked by the caller, of which these changes take steps.
+
+    The photos that the set names are locked too: one that is being verified at this moment is waited for, and none is
+    forgotten before the set has tied it to its item.
+    """
     stepped = sorted({one.item for one in changes if one.op == "transition" and one.item in states})
     if not stepped:
         return {}
+    photos = await _photos(connection, stepped, _named(services, changes))
     opened = [(states[item_id], secrets[item_id]) for item_id in stepped]
     found = await load_standings(connection, services, opened)
-    return {one.item.id: case_facts(one) for one in found if one.case is not None}
+    return {
+        one.item.id: CaseFacts(
+            case=one.case,
+            review_approved=one.review is not None and one.review.state == "approved",
+            photos=photos[one.item.id],
+        )
+        for one in found
+        if one.case is not None
+    }
 
 
-def case_facts(standing: Standing) -> CaseFacts:
-    """What a step of a standing's case may need."""
-    assert standing.case is not None
-    return CaseFacts(
-        case=standing.case,
-        review_approved=standing.review is not None and standing.review.state == "approved",
-        report_verified=standing.report_verified,
-        close_verified=standing.close_verified,
-    )
+def _named(services: Services, changes: Sequence[Change]) -> set[Photo]:
+    types = services.catalogue.types
+    fields = [(types[one.type].photo_field, one.fields) for one in changes if one.type in types]
+    return {photo for key, values in fields if key in values for photo in photos_named(values[key])}
+
+
+async def _photos(connection: Connection, item_ids: Sequence[UUID], named: set[Photo]) -> dict[UUID, CasePhotos]:
+    """By item; its own photos change their states under its lock alone."""
+    shared = await cases.share_verified(connection, named)
+    verified = {item_id: set(shared) for item_id in item_ids}
+    tied, present = ({item_id: set[Photo]() for item_id in item_ids} for _ in range(2))
+    for row in await evidence.states_of_items(connection, item_ids):
+        photo = row["sha256"], row["size"]
+        if row["state"] == "verified":
+            verified[row["item_id"]].add(photo)
+        if row["role"] == "close":
+            tied[row["item_id"]].add(photo)
+    for row in await cases.verified_photos(connection, item_ids):
+        if row["role"] == "close":
+            present[row["item_id"]].add((row["sha256"].hex(), row["size"]))
+    return {
+        one: CasePhotos(frozenset(verified[one]), frozenset(tied[one]), frozenset(present[one])) for one in item_ids
+    }
 
 
 async def take_steps(tx: Transaction, services: Services, decided: DecidedSet) -> dict[UUID, ItemState]:

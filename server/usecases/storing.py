@@ -41,7 +41,7 @@ async def store_decisions(
     heads = _heads(revisions)
     new, others = _apart(revisions)
     # Before the submissions: once its photos are linked, an item is told when they are verified.
-    links = [link for _, after in heads.values() for link in photo_links(services, after)]
+    links = [link for _, after in heads.values() for link in photo_links(services, after)] + _shown(services, decided)
     known = await evidence.link_photos(tx.connection, links)
     author = Authority(loaded.context.assignments).at(decided.at)
     ways = await first_ways(tx, services, [revision.after for _, revision in new], known, author, decided.at)
@@ -184,6 +184,12 @@ def photo_links(services: Services, item: ItemState) -> list[PhotoLink]:
         )
         for one in listed
     ]
+
+
+def _shown(services: Services, decided: DecidedSet) -> list[PhotoLink]:
+    """The photos from after the work by which steps were judged, though the set may name them no more by its end."""
+    stepped = [one.revision.after if one.revision else one.current for one in decided.decisions if one.move is not None]
+    return [link for item in stepped if item for link in photo_links(services, item) if link.role == "close"]
 
 
 def _quarantine_rows(loaded: Loaded, decided: DecidedSet) -> list[dict[str, Any]]:

@@ -209,21 +209,53 @@ async def test_a_note_is_taken_along_and_stays_sealed(services: Services, site: 
     assert not any("王五" in row["told"] for row in trail)
 
 
-async def test_photos_that_came_before_the_step_do_not_keep_it_waiting(
+async def test_a_step_whose_photos_came_before_it_is_taken_at_once(
     services: Services, site: Site, phone: Phone
 ) -> None:
-    """What the set says was decided before its photos were tied to the item; its conflict is over as it opens."""
     await deliver(services, WORKER, AFTER)
+    before = (await site.entries(site.item))[GRID]
+    (outcome,) = (await phone.push(await site.step("verify", "handled", AFTER))).outcomes
+    now = (await site.entries(site.item))[GRID]
+    assert (outcome.outcome, outcome.conflict, outcome.version) == ("applied", None, now["version"])
+    assert (await site.state(), await site.steps()) == ("verified", [("verify", WORKER.id, None)])
+    assert (now["version"], now["position"] > before["position"]) == (before["version"] + 1, True)
+    assert await site.truth.fetchval("SELECT count(*) FROM conflict") == 0
+    assert await site.truth.fetchval("SELECT count(*) FROM notice WHERE kind = 'parked'") == 0
+
+
+@pytest.mark.long
+async def test_photos_of_an_earlier_round_do_not_take_it(services: Services, site: Site, phone: Phone) -> None:
+    """The case was reopened: what was photographed before that is other work, however often it is named again."""
+    await deliver(services, WORKER, AFTER)
+    await phone.correct(site.item, photos=[photo(BEFORE), photo(AFTER, "close")])
+    await site.truth.execute("UPDATE cases SET reopened_at = clock_timestamp()")
     conflict = await site.verified_unseen(phone)
-    assert await site.conflict(conflict) == ("resolved", "taken", None)
-    assert (await site.state(), await site.steps()) == ("verified", [("verify", WORKER.id, "evidence_not_verified")])
-    assert not (await site.entries(conflict))[OWN]["present"]
+    assert (await site.conflict(conflict), await site.state()) == (("open", None, None), "handled")
+    await deliver(services, WORKER, 3)
+    fields = {"photos": [photo(BEFORE), photo(AFTER, "close"), photo(3, "close")]}
+    (outcome,) = (await phone.push(await site.step("verify", "handled", 3, fields=fields))).outcomes
+    assert (outcome.outcome, await site.state()) == ("applied", "verified")
+    assert await site.conflict(conflict) == ("resolved", "reached", None)
+
+
+async def test_the_photos_by_which_a_step_was_taken_stay_with_the_case(
+    services: Services, site: Site, phone: Phone
+) -> None:
+    """Also where the same set takes them out of the form again."""
+    await deliver(services, WORKER, AFTER)
+    step = await site.step("verify", "handled", AFTER)
+    removed = Change(
+        "update", site.item, "0401", builders.capture(), fields={"photos": [photo(BEFORE)]}, base=step.base
+    )
+    assert [one.outcome for one in (await phone.push(step, removed)).outcomes] == ["applied", "applied"]
+    tied = "SELECT count(*) FROM evidence_link WHERE item_id = $1 AND role = 'close'"
+    assert (await site.state(), await site.truth.fetchval(tied, site.item)) == ("verified", 1)
 
 
 async def test_a_photo_that_is_verified_while_the_step_arrives_is_not_missed(
     services: Services, site: Site, phone: Phone, truth: asyncpg.Connection
 ) -> None:
-    """The set was decided before; its check ties no item to the photo yet, so nobody else will look for the step."""
+    """Its check ties no item to the photo yet, so nobody else will look for the step: the set waits for it."""
     await send(services, WORKER, AFTER)
     step = await site.step("verify", "handled", AFTER)
     checked, release = asyncio.Event(), asyncio.Event()
@@ -241,9 +273,66 @@ async def test_a_photo_that_is_verified_while_the_step_arrives_is_not_missed(
     finally:
         release.set()
     await checking
+    (outcome,) = (await arriving).outcomes
+    assert (outcome.outcome, outcome.conflict, await site.state()) == ("applied", None, "verified")
+
+
+async def test_a_photo_that_nobody_knew_and_that_is_verified_meanwhile_is_not_missed(
+    services: Services, site: Site, phone: Phone, truth: asyncpg.Connection
+) -> None:
+    """It was declared and checked after the set had looked for it: the set ties it, and looks for the step again."""
+    holding, release = asyncio.Event(), asyncio.Event()
+
+    async def appear(tx: Transaction) -> None:
+        one = photo(AFTER, "close")
+        await tx.connection.execute(
+            "INSERT INTO evidence (sha256, size, state) VALUES ($1, $2, 'verified')",
+            bytes.fromhex(one["sha256"]),
+            one["size"],
+        )
+        holding.set()
+        await release.wait()
+
+    step = await site.step("verify", "handled", AFTER)
+    appearing = asyncio.create_task(services.database.write(appear))
+    await holding.wait()
+    arriving = asyncio.create_task(phone.push(step))
+    try:
+        await until_someone_waits_for_a_lock(truth)
+    finally:
+        release.set()
+    await appearing
     conflict = parked((await arriving).outcomes[0])
     assert await site.conflict(conflict) == ("resolved", "taken", None)
     assert await site.state() == "verified"
+
+
+async def test_a_photo_cannot_be_forgotten_between_the_deciding_and_its_tie(
+    services: Services, site: Site, phone: Phone, truth: asyncpg.Connection
+) -> None:
+    """The only item that held it is erased meanwhile: the step was not taken by a photo that is gone."""
+    await deliver(services, WORKER, AFTER)
+    step = await site.step("verify", "handled", AFTER)
+    forgotten, release = asyncio.Event(), asyncio.Event()
+
+    async def forget(tx: Transaction) -> None:
+        await tx.connection.execute("SELECT FROM evidence WHERE state = 'verified' FOR UPDATE")
+        await tx.connection.execute(
+            "UPDATE evidence SET state = 'declared' WHERE sha256 = $1", bytes.fromhex(photo(AFTER)["sha256"])
+        )
+        forgotten.set()
+        await release.wait()
+
+    erasing = asyncio.create_task(services.database.write(forget))
+    await forgotten.wait()
+    arriving = asyncio.create_task(phone.push(step))
+    try:
+        await until_someone_waits_for_a_lock(truth)
+    finally:
+        release.set()
+    await erasing
+    conflict = parked((await arriving).outcomes[0])
+    assert (await site.conflict(conflict), await site.state()) == (("open", None, None), "handled")
 
 
 async def test_a_later_set_may_bring_what_an_earlier_step_lacked(services: Services, site: Site, phone: Phone) -> None:
@@ -296,6 +385,19 @@ async def test_verified_and_closed_in_one_visit(services: Services, site: Site) 
     assert await site.truth.fetchval("SELECT count(*) FROM notice WHERE open AND kind = 'parked'") == 0
     own = (await site.entries(closing))[f"own/{CHIEF.id}"]
     assert not own["present"]
+
+
+async def test_verified_at_once_and_closed_after_the_review(services: Services, site: Site) -> None:
+    """The photos came first, and still nobody has approved what the set brings."""
+    phone = await enrol(services, CHIEF)
+    await deliver(services, CHIEF, AFTER)
+    receipt = await phone.push(await site.step("verify", "handled", AFTER), await site.step("close", "verified"))
+    closing = parked(receipt.outcomes[1])
+    assert (receipt.outcomes[0].outcome, await site.state()) == ("applied", "verified")
+    assert await site.conflict(closing) == ("open", None, None)
+    await approve(services, site.client, site.truth, CADRE, site.item)
+    assert (await site.conflict(closing), await site.state()) == (("resolved", "taken", None), "closed")
+    assert await site.steps() == [("verify", CHIEF.id, None), ("close", CHIEF.id, "review_pending")]
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.wire import Base, Transition
 from sync.access import Organisation
+from sync.case_photos import CasePhotos
 from sync.case_state import CaseState
 from sync.decide import decide_set
 from sync.decisions import CaseFacts, HeldPlace, OpenConflict, Reference, Waiting
@@ -37,6 +38,10 @@ from tests.unit.test_decide import (
 
 DWELLING = uuid4()
 HAZARD = {"hazards": ["ebike"], "description": "楼道堆放电动车", "fixed_on_site": False, "location": point(118.005)}
+SEEN, DONE = ({"sha256": byte * 32, "size": 1, "role": role} for byte, role in (("ab", "report"), ("cd", "close")))
+BOTH = frozenset({("ab" * 32, 1), ("cd" * 32, 1)})
+SHOWN = CasePhotos(BOTH, frozenset({("cd" * 32, 1)}), frozenset({("cd" * 32, 1)}))
+"""A report with its photo, and one from after the work that is tied to it."""
 FIRE = Organisation(uuid4(), "xiaofang", "341182000000")
 
 
@@ -223,9 +228,9 @@ def test_what_is_older_than_phones_may_stay_offline_is_kept_for_a_person():
 
 
 def report(state="handled", **facts):
-    event = item(HAZARD, type_code="0401")
+    event = item(HAZARD | {"photos": [SEEN]}, type_code="0401")
     case = CaseState(state=state, urgency="normal", department="xiaofang", opened_at=NOW, organisation=FIRE)
-    given = {"review_approved": True, "report_verified": 9, "close_verified": 9} | facts
+    given = {"review_approved": True, "photos": SHOWN} | facts
     return event, CaseFacts(case, **given)
 
 
@@ -259,10 +264,91 @@ def test_where_the_case_already_is_nothing_is_left_to_do():
     assert (decision.outcome, decision.move, decision.conflict) == ("applied", None, None)
 
 
-def test_a_step_waits_for_its_photos():
-    event, facts = report(close_verified=0)
+@pytest.mark.parametrize(
+    "photos",
+    [
+        CasePhotos(),
+        CasePhotos(frozenset({("ab" * 32, 1)})),
+        CasePhotos(BOTH, SHOWN.tied),
+        msgspec.structs.replace(SHOWN, verified=frozenset()),
+    ],
+    ids=["none", "of the report alone", "of an earlier round", "of the work alone"],
+)
+def test_a_step_waits_for_its_photos(photos):
+    event, facts = report(photos=photos)
     (decision,) = decide(stepping(event, facts), step(event))
     assert (decision.outcome, decision.conflict.step.code) == ("parked", "evidence_not_verified")
+
+
+def brought(event, *photos, **more):
+    return step(event, fields={"photos": list(photos)}, base=base_of(event), **more)
+
+
+def test_photos_that_a_step_brings_count_where_they_are_verified():
+    event, facts = report(photos=CasePhotos(BOTH))
+    (decision,) = decide(stepping(event, facts), brought(event, SEEN, DONE))
+    assert (decision.outcome, decision.conflict, decision.move.after.state) == ("applied", None, "verified")
+    assert decision.revision.fields == {"photos": [SEEN, DONE]}
+
+
+@pytest.mark.parametrize(
+    ("listed", "known"),
+    [
+        ([SEEN, DONE], CasePhotos(frozenset({("ab" * 32, 1)}))),
+        ([SEEN, DONE], CasePhotos(BOTH, SHOWN.tied)),
+        ([SEEN, DONE | {"role": "report"}], CasePhotos(BOTH)),
+        ([SEEN, DONE | {"size": 2}], CasePhotos(BOTH)),
+        ([DONE], CasePhotos(BOTH)),
+    ],
+    ids=["not verified", "tied in an earlier round", "another role", "another size", "the report's taken away"],
+)
+def test_others_do_not(listed, known):
+    event, facts = report(photos=known)
+    (decision,) = decide(stepping(event, facts), brought(event, *listed))
+    assert (decision.outcome, decision.conflict.step.code) == ("parked", "evidence_not_verified")
+    assert decision.revision is not None
+
+
+def test_an_earlier_change_of_the_set_may_bring_them():
+    event, facts = report(photos=CasePhotos(BOTH))
+    edit = change("update", event.id, {"photos": [SEEN, DONE]}, base_of(event), type_code="0401")
+    assert [one.outcome for one in decide(stepping(event, facts), edit, step(event))] == ["applied", "applied"]
+
+
+def chief_stepping(event, facts):
+    return stepping(event, facts, role="grid_chief")
+
+
+def test_what_a_set_writes_is_not_approved_yet_where_the_set_closes_the_case():
+    event, facts = report()
+    edit = step(event, "close", "verified", fields={"description": "已清理"}, base=base_of(event))
+    first, closing = decide(chief_stepping(event, facts), step(event), edit)
+    assert (first.outcome, closing.outcome, closing.conflict.step.code) == ("applied", "parked", "review_pending")
+    assert closing.revision.fields == {"description": "已清理"}
+
+
+def test_so_it_is_where_an_earlier_change_wrote_it():
+    event, facts = report(photos=CasePhotos(BOTH))
+    first, closing = decide(chief_stepping(event, facts), brought(event, SEEN, DONE), step(event, "close", "verified"))
+    assert (first.outcome, closing.outcome, closing.conflict.step.code) == ("applied", "parked", "review_pending")
+
+
+@pytest.mark.parametrize(("verified", "ends_in"), [(BOTH, "closed"), (SHOWN.tied, None)])
+def test_a_type_that_asks_nobody_is_approved_with_its_photos(verified, ends_in):
+    """A stall on the pavement; without its first photo it may neither be approved nor closed."""
+    fields = {"problem": "stall", "persuaded": False, "blocking": True, "found_at": "2026-05-06T08:00:00+08:00"}
+    stall = item(fields | {"location": point(118.005), "photos": [SEEN]}, type_code="0602")
+    _, facts = report("verified", photos=CasePhotos(verified, SHOWN.tied, SHOWN.present))
+    edit = change("transition", stall.id, {"photos": [SEEN, DONE]}, base_of(stall), type_code="0602",
+                  transition=Transition("close", "verified"))  # fmt: skip
+    (decision,) = decide(chief_stepping(stall, facts), edit)
+    assert (decision.move.after.state if decision.move else None) == ends_in
+
+
+def test_what_nobody_wrote_stays_approved():
+    event, facts = report()
+    decisions = decide(chief_stepping(event, facts), step(event), step(event, "close", "verified"))
+    assert [one.move.after.state for one in decisions] == ["verified", "closed"]
 
 
 @pytest.mark.parametrize(("action", "leaves"), [("close", "verified"), ("accept", "reported")])

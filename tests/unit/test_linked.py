@@ -25,7 +25,7 @@ from tests.unit.test_decide import (
     house,
     item,
 )
-from tests.unit.test_decide_kinds import FIRE, HAZARD, create, report, resident, step, together
+from tests.unit.test_decide_kinds import FIRE, HAZARD, SEEN, create, report, resident, step, together
 
 LOSER_PAST = [Past(1, 11, OTHER_PHONE, house()), Past(2, 12, uuid4(), {"use": "vacant"})]
 """Made by another phone, edited by a third; then it was linked, which is version 3."""
@@ -110,7 +110,7 @@ def stepped(state="handled", *, winner_fields=None, winner_grid=GRID, **facts):
     """An event that was linked into another one, whose case a step is taken of."""
     loser, case = report(state, **facts)
     loser = msgspec.structs.replace(loser, version=2, deleted=True)
-    winner = item(HAZARD | (winner_fields or {}), type_code="0401", version=4, grid=winner_grid)
+    winner = item(HAZARD | {"photos": [SEEN]} | (winner_fields or {}), type_code="0401", version=4, grid=winner_grid)
     past = {
         loser.id: [Past(1, 11, OTHER_PHONE, HAZARD), Past(2, loser.rev, None, {})],
         winner.id: [Past(4, winner.rev, None, winner.fields)],

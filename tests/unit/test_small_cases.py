@@ -26,7 +26,7 @@ from sync.decisions import CaseFacts, Conflict, Decision, OpenConflict, SetConte
 from sync.feed import to_hex
 from sync.items import ItemState, Past, revision_rev, stream_keys
 from tests.unit.test_decide import CAPTURE, CAPTURED, GRID, NOW, OTHER_GRID, REGISTRY, SECRET, WORKER, house, point
-from tests.unit.test_decide_kinds import FIRE, HAZARD
+from tests.unit.test_decide_kinds import FIRE, HAZARD, SEEN, SHOWN
 
 pytestmark = pytest.mark.long
 
@@ -60,8 +60,8 @@ class Server:
         first = ItemState(
             id=UUID(int=9), type=type_code, grid_id=GRID, stream_class="grid", author_id=WORKER, in_own_stream=False,
             version=1, rev=0, touch=0, deleted=False, urgency="normal",
-            fields=house() if type_code == "0102" else dict(HAZARD), captured_at=CAPTURED, received_at=NOW,
-            updated_at=NOW,
+            fields=house() if type_code == "0102" else HAZARD | {"photos": [SEEN]}, captured_at=CAPTURED,
+            received_at=NOW, updated_at=NOW,
         )  # fmt: skip
         self.head = msgspec.structs.replace(first, rev=revision_rev(SECRET, first))
         self.past = [Past(1, self.head.rev, None, self.head.fields)]
@@ -70,7 +70,7 @@ class Server:
         self.pushed: list[Pushed] = []
         self.carriers = dict.fromkeys(stream_keys(self.head), True)
         case = CaseState(state="handled", urgency="normal", department="xiaofang", opened_at=NOW, organisation=FIRE)
-        self.facts = CaseFacts(case, True, 9, 9)
+        self.facts = CaseFacts(case, True, SHOWN)
 
     def context(self, device: UUID, name: str) -> SetContext:
         held = [

@@ -63,6 +63,13 @@ LEFT JOIN cases c ON c.item_id = l.item_id
 WHERE l.item_id = ANY($1::uuid[]) AND e.state = 'verified'
     AND (l.role = 'report' OR c.reopened_at IS NULL OR l.linked_at > c.reopened_at);
 
+-- One that is being verified at this moment is waited for; none is forgotten until the transaction ends.
+-- name: share_photos
+SELECT e.sha256, e.size, e.state
+FROM evidence e JOIN jsonb_to_recordset($1) AS p (sha256 bytea, size bigint) USING (sha256, size)
+ORDER BY e.sha256, e.size
+FOR SHARE OF e;
+
 -- name: organisations_above
 SELECT id, department, division FROM organisation WHERE department = ANY($1::text[]) AND division = ANY($2::text[]);
 
