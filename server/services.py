@@ -49,15 +49,16 @@ class RegistryHolder:
         """Look whether a newer version was published, if the last look is too old; an empty registry always is."""
         if self.registry.version and monotonic() < self._checked_at + _REGISTRY_SECONDS:
             return
-        async with self._loading:
-            await self._reload()
+        await self.catch_up()
 
-    async def _reload(self) -> None:
-        looked_at = monotonic()
-        async with self._database.read() as connection:
-            if await current_version(connection) != self.registry.version:
-                self.registry = await load_registry(connection)
-        self._checked_at = looked_at
+    async def catch_up(self) -> None:
+        """Look at once."""
+        async with self._loading:
+            looked_at = monotonic()
+            async with self._database.read() as connection:
+                if await current_version(connection) != self.registry.version:
+                    self.registry = await load_registry(connection)
+            self._checked_at = looked_at
 
 
 class CatalogueHolder:
@@ -152,6 +153,7 @@ async def open_services(settings: Settings, memory: Memory | None = None) -> Asy
     try:
         keyring = Keyring(await _claim(database, settings))
         holder = RegistryHolder(database)
+        database.when_outrun(holder.catch_up)
         await holder.refresh()
         services = Services(
             settings,

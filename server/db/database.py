@@ -29,6 +29,10 @@ Connection = asyncpg.Connection
 Row = Mapping[str, Any]
 
 
+class Outrun(Exception):
+    """A newer registry was published than the one that a transaction places items by."""
+
+
 class Transaction:
     """A connection inside a transaction, and what is to happen once it has committed."""
 
@@ -36,7 +40,14 @@ class Transaction:
         self.connection = connection
         self.moved: dict[str, int] = {}
         """The streams, {key: id}, whose heads it moves."""
+        self.registry: int | None = None
+        """The registry version that it places items by: if it is not the current one any more, nothing is committed."""
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    def places_by(self, registry: int) -> None:
+        """Items are placed by this registry version. Where several were in use the first one tells."""
+        if self.registry is None:
+            self.registry = registry
 
     def after_commit(self, call: Callable[[], Awaitable[None]]) -> None:
         """Have `call` awaited after the commit; never if it is rolled back."""
@@ -70,6 +81,7 @@ class Database:
         self.pool = pool
         self._nudges = nudges
         self._hearers: list[Callable[[Mapping[str, int]], None]] = [nudges.send]
+        self._catch_up: Callable[[], Awaitable[None]] | None = None
 
     @classmethod
     async def connect(cls, url: str, *, size: int = 10) -> Database:
@@ -93,11 +105,22 @@ class Database:
         """Have `call` told the streams, {key: id}, that each commit of this process moved, as soon as it is durable."""
         self._hearers.append(call)
 
+    def when_outrun(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Have `call` read the registry anew before what was decided by an older one is decided once more."""
+        self._catch_up = call
+
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in one READ COMMITTED transaction, again from the start if the database undid it."""
+        """Run `work` in one READ COMMITTED transaction, again from the start if the database undid it.
+
+        So it does where the registry is outrun that `work` places items by.
+        """
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._write_once(work)
+            except Outrun:
+                if attempt == _ATTEMPTS - 1 or self._catch_up is None:
+                    raise
+                await self._catch_up()
             except _RETRIED:
                 if attempt == _ATTEMPTS - 1:
                     raise

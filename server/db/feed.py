@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.db.database import Connection, Row, to_json
+from server.db.database import Connection, Outrun, Row, Transaction, to_json
 from server.db.named import sql
 
 Reading = tuple[int, int, int, int]
@@ -29,12 +29,17 @@ class FirstEntry(NamedTuple):
     hash: int
 
 
-async def lock_streams(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
-    """Lock these streams until the transaction ends, making those that are not there yet: {key: id}."""
-    rows = await connection.fetch(sql("lock_streams"), keys)
+async def lock_streams(tx: Transaction, keys: Sequence[str]) -> dict[str, int]:
+    """Lock these streams until the transaction ends, making those that are not there yet: {key: id}.
+
+    Raises Outrun where the transaction places items by a registry that is not the current one any more.
+    """
+    rows = await tx.connection.fetch(sql("lock_streams"), keys)
     if len(rows) < len(keys):
-        await connection.execute(sql("ensure_streams"), keys)
-        rows = await connection.fetch(sql("lock_streams"), keys)
+        await tx.connection.execute(sql("ensure_streams"), keys)
+        rows = await tx.connection.fetch(sql("lock_streams"), keys)
+    if tx.registry is not None and any(row["registry"] != tx.registry for row in rows):
+        raise Outrun
     return {row["key"]: row["id"] for row in rows}
 
 

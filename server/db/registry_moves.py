@@ -40,6 +40,16 @@ class Place(NamedTuple):
     after_id: UUID | None
 
 
+async def writers_begun(connection: Connection) -> int:
+    """The transaction id before which all have theirs who are writing now; who only reads has none."""
+    return await connection.fetchval(sql("writers_begun"))
+
+
+async def writers_ended(connection: Connection) -> int:
+    """The transaction id before which all have ended."""
+    return await connection.fetchval(sql("writers_ended"))
+
+
 async def former_grids(connection: Connection, version: int) -> list[GridLabel]:
     """The grids that a registry version ended or changed, as they were before it, in the order of codes."""
     rows = await connection.fetch(sql("grids_to_leave"), version)

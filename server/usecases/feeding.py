@@ -54,7 +54,7 @@ async def write_feed(tx: Transaction, writes: Sequence[FeedWrite], new: Sequence
     if not writes and not first:
         return
     keys = {write.stream for write in writes}.union(key for key, _ in first)
-    ids = await feed.lock_streams(tx.connection, sorted(keys))
+    ids = await feed.lock_streams(tx, sorted(keys))
     tx.moved.update(ids)
     if first:
         await feed.begin(tx.connection, _first_entries(first, ids))

@@ -173,9 +173,10 @@ def _naming(desk: Desk, item: ItemState, named: UUID, target: UUID, only: set[st
 
 
 def _context(desk: Desk, secret: bytes, item: ItemState, references: dict[UUID, Reference]) -> Context:
-    now = desk.order.now
+    now, registry = desk.order.now, desk.services.registry
+    desk.tx.places_by(registry.version)
     compiled = desk.services.catalogue.types[item.type]
-    return Context(compiled, desk.services.registry, secret, references, now, city_day(now))
+    return Context(compiled, registry, secret, references, now, city_day(now))
 
 
 async def _store(desk: Desk, repointed: list[Repointed], why: dict[str, Any]) -> list[FeedWrite]:

@@ -55,6 +55,8 @@ async def load_context(
 
     `assignments`: all that the author has or had.
     """
+    registry = services.registry
+    tx.places_by(registry.version)
     vault = Vault(services.keyring, services.catalogue)
     named = list(dict.fromkeys(change.item for change in changes))
     locked = await items.lock_items(tx.connection, named, wholly=_need_whole_locks(changes, services.catalogue))
@@ -74,13 +76,13 @@ async def load_context(
     lease = timedelta(days=services.settings.offline_lease_days)
     places = {item_id: one.grid_id for item_id, one in (*references.items(), *states.items())}
     former = await former_grids(
-        tx.connection, services.registry, places, assignments, written=written_registry, oldest=now - lease
+        tx.connection, registry, places, assignments, written=written_registry, oldest=now - lease
     )
     deleted = [change.item for change in changes if change.op == "delete"]
     open_rows = await items.open_conflicts_of_items(tx.connection, list(states)) if states else []
     context = SetContext(
         catalogue=services.catalogue,
-        registry=services.registry,
+        registry=registry,
         author_id=author_id,
         device_id=device_id,
         assignments=assignments,

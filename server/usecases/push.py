@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from schemas.wire import Change, ChangeSet, Clock, Receipt, Void
 from server.db import audit, push
-from server.db.database import Transaction
+from server.db.database import Outrun, Transaction
 from server.errors import CATALOGUE, Problem
 from server.metrics import CHANGE_SETS, CHANGES, RECEIPTS_REPLAYED
 from server.services import Services
@@ -47,6 +47,7 @@ _TRANSIENT = (
     asyncpg.InsufficientResourcesError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
+    Outrun,
     OSError,
 )
 

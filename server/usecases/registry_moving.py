@@ -3,12 +3,14 @@
     lock the move -> lock the next items -> decide (pure) -> heads, revisions, conflicts, counts -> streams, last of all
 
 Each batch is one transaction, and where the next one begins is written in it: a job that is killed is gone on with by
-whoever comes next, and nothing is done twice. What came into a grid that has ended from a server that had not heard of
-it yet is moved at the end, and by the sweep; so is what was deleted in a grid without a successor, once it is restored.
+whoever comes next, and nothing is done twice. No batch begins before all have ended who wrote when the version was
+published: whoever writes later and places items looks whether he has heard of it (`Outrun`). What was deleted in a grid
+without a successor stays there; if it is restored, the sweep moves it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -19,6 +21,7 @@ from msgspec import to_builtins
 from server.db import audit, items, registry_moves
 from server.db.database import Connection, Transaction
 from server.db.registry_moves import NOWHERE, MoveRow, Place
+from server.errors import Problem
 from server.services import Services
 from server.usecases.feeding import FeedWrite, write_feed
 from server.usecases.registry_following import Follower
@@ -32,6 +35,9 @@ from sync.registry_changes.succession import ranks
 BATCH: Final = 200
 """Items of one transaction: a push that wants one of them, or one of their streams, waits for so many at most."""
 
+_SECONDS_BETWEEN_LOOKS: Final = 0.02
+_LONGEST_WAIT_SECONDS: Final = 60.0
+
 
 async def run_moves(services: Services) -> None:
     """Go on with what is under way, and look after what came in late: what the sweep does."""
@@ -42,7 +48,11 @@ async def run_moves(services: Services) -> None:
 
 
 async def move_items(services: Services, version: int, teller: Teller) -> Followed:
-    """Move every item of a registry version; returns what became of them, all runs together."""
+    """Move every item of a registry version; returns what became of them, all runs together.
+
+    Raises Problem `not_ready` where somebody has been writing for a minute: the sweep goes on with it.
+    """
+    await _earlier_writers(services)
     async with services.database.read() as connection:
         moving = await load_moving(connection, version)
         known = await registry_moves.move_report(connection, version)
@@ -54,6 +64,21 @@ async def move_items(services: Services, version: int, teller: Teller) -> Follow
             teller.step()
     async with services.database.read() as connection:
         return await result_of(connection, moving)
+
+
+async def _earlier_writers(services: Services) -> None:
+    """Wait for the end of all who are writing now: they may place items by the registry before this version."""
+    async with services.database.single() as connection:
+        begun = await registry_moves.writers_begun(connection)
+    try:
+        async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+            while True:
+                async with services.database.single() as connection:
+                    if await registry_moves.writers_ended(connection) >= begun:
+                        return
+                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+    except TimeoutError:
+        raise Problem("not_ready", retry_after=60) from None
 
 
 class MoveJob:

@@ -164,12 +164,13 @@ async def _context(
     tx: Transaction, services: Services, held: Held, order: Order, *sources: Mapping[str, Any]
 ) -> Context:
     """What the settlement is decided by; items that it may refer to are kept from being deleted until it is done."""
-    compiled = held.opened.compiled
+    compiled, registry = held.opened.compiled, services.registry
+    tx.places_by(registry.version)
     named = sorted(references_of(compiled, held.item.fields, *sources))
     rows = await items.share_references(tx.connection, named) if named else []
     return Context(
         compiled=compiled,
-        registry=services.registry,
+        registry=registry,
         secret=held.opened.secret,
         references={row["id"]: Reference(row["type"], row["grid_id"], row["deleted"]) for row in rows},
         now=order.now,

@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 
 from schemas.wire import Base, Change
-from server.db import registry_moves
 from server.errors import Problem
 from server.services import Services
 from server.usecases.conflict_views import show_conflict
@@ -38,7 +37,6 @@ from tests.builders import (
     build_city,
     caller,
     capture,
-    create,
     enrol,
     grid_id,
 )
@@ -318,20 +316,6 @@ async def test_an_edit_written_before_the_move_merges_into_it(
     assert outcome.outcome in ("applied", "merged"), outcome
     assert await truth.fetchval("SELECT version FROM item WHERE id = $1", item) == 3
     assert await code_of(truth, item) == FIRST
-
-
-async def test_what_a_server_with_the_old_registry_put_into_an_ended_grid_is_moved_by_the_sweep(
-    services: Services, truth: asyncpg.Connection
-) -> None:
-    await apply(services, split_of_first())
-    late = create("0404", location=spot(0.2))
-    phone = await enrol(services, NEIGHBOUR)
-    assert services.registry.version == 1  # this process has not looked since
-    assert (await phone.push(late)).outcomes[0].outcome == "applied"
-    await run_moves(services)
-    assert await code_of(truth, late.item) == FIRST
-    async with services.database.read() as connection:
-        assert await registry_moves.moves_to_run(connection) == []
 
 
 async def test_an_approval_outlives_the_move(services: Services, truth: asyncpg.Connection) -> None:

@@ -71,6 +71,30 @@ SETTLING = (
         (f"{INTEGRATION}/test_rebase.py::test_an_edit_that_tells_the_place_ends_the_conflict",),
     ),
     Mutant(
+        "registry-outrun-unseen",
+        "I7",
+        "A server that has not heard of a version goes on placing items by the one before.",
+        (
+            Killer(
+                f"{INTEGRATION}/test_registry_outrun.py::"
+                "test_a_server_that_has_not_heard_of_a_version_does_not_place_by_the_one_before",
+                'assert [one.outcome for one in receipt.outcomes] == ["rebased"]',
+            ),
+        ),
+    ),
+    Mutant(
+        "earlier-writers-not-waited-for",
+        "I7",
+        "The items of a version are moved while others who have not heard of it are about to commit.",
+        (
+            Killer(
+                f"{INTEGRATION}/test_registry_outrun.py::"
+                "test_what_was_placed_by_the_version_before_and_commits_behind_it_is_moved",
+                "assert ended == {looking}",
+            ),
+        ),
+    ),
+    Mutant(
         "approved-unverified",
         "I8",
         "A submission is approved before its photos were verified.",

@@ -2,8 +2,10 @@
 INSERT INTO stream (key) SELECT unnest($1::text[]) ON CONFLICT (key) DO NOTHING;
 
 -- Positions are handed out under these locks, which are held to the commit. Taken in one order and after all others.
+-- The registry is looked at here: whoever sees none newer holds his place among the writers that a move waits for.
 -- name: lock_streams
-SELECT id, key FROM stream WHERE key = ANY($1::text[]) ORDER BY id FOR UPDATE;
+SELECT id, key, (SELECT coalesce(max(version), 0) FROM registry_version) AS registry
+FROM stream WHERE key = ANY($1::text[]) ORDER BY id FOR UPDATE;
 
 -- The streams were locked by an earlier statement, so this one's snapshot holds their last committed state. They are
 -- looked up by a list of ids: of a join the planner expects so many rows that it reads all streams of the city.

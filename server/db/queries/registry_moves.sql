@@ -77,6 +77,13 @@ UPDATE review r SET
 FROM jsonb_to_recordset($1) AS m (id uuid, version integer, rev bigint, old_rev bigint)
 WHERE r.item_id = m.id;
 
+-- A new id is greater than all that were given out; the end of a snapshot is not, where the last of them are at work.
+-- name: writers_begun
+SELECT pg_current_xact_id()::text::bigint;
+
+-- name: writers_ended
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+
 -- name: begin_move
 INSERT INTO registry_move (version, predicted, total) VALUES ($1, $2, $3);
 
