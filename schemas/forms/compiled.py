@@ -58,12 +58,8 @@ class CompiledType:
         self.point_field = self.territory.get("point") or ""
         self.belongs_to_field = self.territory.get("reference") or ""
         self._shapes = {key: values.shape(field) for key, field in self.fields.items()}
-        exacts = {key: values.filled_exact(field) for key, field in self.fields.items()}
-        self._texts = tuple(key for key, exact in exacts.items() if exact is values.storable)
-        self._filled = tuple(field.key for field in item_type.fields if values.must_be_filled(field))
-        self._exacts = {
-            key: exact for key, exact in exacts.items() if exact is not None and exact is not values.storable
-        }
+        exacts = [(key, values.exact(field)) for key, field in self.fields.items()]
+        self._exacts = tuple((key, exact) for key, exact in exacts if exact is not None)
         self._whole = _whole_struct(item_type, self._shapes)
         self._partial = _partial_struct(item_type, self._shapes)
         self._identified = tuple(_Identified(f) for f in item_type.fields if f.format_by or values.is_dated(f.format))
@@ -122,12 +118,10 @@ class CompiledType:
             convert(fields, form, strict=True)
         except (ValidationError, UnicodeError):
             return False
-        for key, exact in self._exacts.items():
+        for key, exact in self._exacts:
             if (value := fields.get(key)) is not None and exact(value) is not None:
                 return False
-        filled = [value for key in self._filled if (value := fields.get(key)) is not None]
-        texts: list[Any] = [value for key in self._texts if (value := fields.get(key)) is not None]
-        return all(map(values.filled, filled)) and values.all_storable(texts)
+        return True
 
     def _value_faults(self, fields: Fields) -> Iterable[Fault]:
         for key, value in fields.items():
@@ -150,7 +144,7 @@ class CompiledType:
         return (field for field in self.type.fields if field.required and fields.get(field.key) is None)
 
     def _joint_faults(self, fields: Fields, today: date) -> list[Fault]:
-        faults = [*self._identity_faults(fields, today)]
+        faults = [*self._identity_faults(fields, today)] if self._identified else []
         for keys in self.type.require_any:
             if not any(values.filled(fields.get(key)) for key in keys):
                 faults.append(fault("fields_any_required", keys[0], self._joined_labels(keys)))
@@ -201,7 +195,9 @@ def _sorted_options(value: Any) -> object:
 
 def _photos_with_role(value: Any) -> object:
     """The role is written out, so that the same photo declared twice is equal."""
-    return [{"role": "report", **photo} for photo in value] if _is_list_of(dict, value) else value
+    if not _is_list_of(dict, value):
+        return value
+    return [photo if "role" in photo else {"role": "report", **photo} for photo in value]
 
 
 def _is_list_of(kind: type, value: Any) -> bool:

@@ -67,19 +67,10 @@ def shape(field: Field) -> Any:
 
 def exact(field: Field) -> Exact | None:
     """The check of what `shape` cannot say; None where there is nothing left to check."""
-    check = filled_exact(field)
-    return _not_blank(check) if must_be_filled(field) else check
-
-
-def must_be_filled(field: Field) -> bool:
-    """Whether the field is required and of a shape that a blank value has too."""
-    return field.required and (field.type in ("text", "photo_list") or field.multi)
-
-
-def filled_exact(field: Field) -> Exact | None:
-    """`exact` but for whether anything was filled in."""
     maker = _EXACT.get(field.type)
-    return None if maker is None else maker(field)
+    check = None if maker is None else maker(field)
+    may_be_blank = field.type in ("text", "photo_list") or field.multi
+    return _not_blank(check) if field.required and may_be_blank else check
 
 
 def upper(text: str) -> str:
@@ -98,12 +89,21 @@ def whole_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _not_blank(check: Exact | None) -> Exact:
+    if check is storable:
+        return _filled_and_storable
+
     def required(value: Any) -> str | None:
         if not filled(value):
             return "field_required"
         return None if check is None else check(value)
 
     return required
+
+
+def _filled_and_storable(text: str) -> str | None:
+    if text.isprintable() and text.strip():
+        return None
+    return storable(text) if filled(text) else "field_required"
 
 
 def _text_shape(field: Field) -> Any:
@@ -144,11 +144,6 @@ def storable(text: str) -> str | None:
     return "field_characters" if "\0" in text or _has_surrogate(text) else None
 
 
-def all_storable(texts: list[str]) -> bool:
-    """Whether all are `storable`: looked at in one step, and one by one only where a character is unusual."""
-    return "".join(texts).isprintable() or all(storable(text) is None for text in texts)
-
-
 def _has_surrogate(text: str) -> bool:
     try:
         text.encode()
@@ -181,7 +176,8 @@ def _exact_decimal(field: Field) -> Exact:
     def check(text: str) -> str | None:
         if written.fullmatch(text) is None:
             return "field_decimal"
-        outside = (least is not None and Decimal(text) < least) or (most is not None and Decimal(text) > most)
+        value = Decimal(text)
+        outside = (least is not None and value < least) or (most is not None and value > most)
         return "field_range" if outside else None
 
     return check
@@ -209,17 +205,15 @@ def _exact_multi(field: Field) -> Exact | None:
 
 def _exact_point(point: dict[str, Any]) -> str | None:
     fixed_at = point.get("fixed_at")
-    if fixed_at is not None and _exact_datetime(fixed_at) is not None:
-        return "point_form"
-    return None if _PROVIDER.fullmatch(point["provider"]) else "point_form"
+    timely = fixed_at is None or _exact_datetime(fixed_at) is None
+    return None if timely and _PROVIDER.fullmatch(point["provider"]) else "point_form"
 
 
 def _exact_photos(field: Field) -> Exact:
     most = field.max_items or 0
 
     def check(photos: list[dict[str, Any]]) -> str | None:
-        closing = [photo.get("role") for photo in photos].count("close")
-        if max(closing, len(photos) - closing) > most:
+        if len(photos) > most and _most_of_a_role(photos) > most:
             return "photos_too_many"
         hashes = [photo["sha256"] for photo in photos]
         if not _is_lower_hex("".join(hashes)):
@@ -227,6 +221,11 @@ def _exact_photos(field: Field) -> Exact:
         return None if len(set(hashes)) == len(hashes) else "photo_repeated"
 
     return check
+
+
+def _most_of_a_role(photos: list[dict[str, Any]]) -> int:
+    closing = [photo.get("role") for photo in photos].count("close")
+    return max(closing, len(photos) - closing)
 
 
 def _is_lower_hex(text: str) -> bool:

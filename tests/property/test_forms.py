@@ -68,6 +68,15 @@ def test_any_value_gives_an_answer_and_never_an_exception(data: st.DataObject) -
     assert repr(compiled.normalise(normal)) == repr(normal)
 
 
+@given(forms(), st.data())
+def test_values_are_as_sound_together_as_each_is_alone(drawn: tuple[str, Values], data: st.DataObject) -> None:
+    code, values = drawn
+    compiled = packaged().types[code]
+    changed = values | {key: data.draw(anything) for key in data.draw(st.sets(st.sampled_from(sorted(values))))}
+    alone = [one.code for key, value in changed.items() for one in compiled.check_change({key: value})]
+    assert sorted(one.code for one in compiled.check_change(changed)) == sorted(alone)
+
+
 @pytest.mark.parametrize("code", documented_types())
 @settings(max_examples=5)
 @given(data=st.data())
@@ -154,3 +163,15 @@ def test_options_are_stored_in_one_order(data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(chosen))
     compiled = packaged().types[code]
     assert compiled.normalise({key: chosen}) == compiled.normalise({key: shuffled})
+
+
+@pytest.mark.parametrize("code", [code for code, key in FIELDS if documented_field(code, key)["type"] == "photo_list"])
+def test_photos_are_counted_by_their_role(code: str) -> None:
+    field = next(one for one in documented_types()[code]["fields"] if one["type"] == "photo_list")
+    most = field["max_items"]
+    roles = ["report"] * most + ["close"] * most
+    photos = [{"sha256": f"{number:064x}", "size": 1, "role": role} for number, role in enumerate(roles)]
+    one_more = [*photos, {"sha256": "f" * 64, "size": 1, "role": "close"}]
+    compiled = packaged().types[code]
+    assert compiled.check_change({field["key"]: photos}) == []
+    assert [one.code for one in compiled.check_change({field["key"]: one_more})] == ["photos_too_many"]
