@@ -23,7 +23,7 @@ from server.usecases.referring import references_from, referrers_of
 from server.usecases.sealed_items import Vault, group_past
 from server.usecases.stepping import load_cases
 from sync.access import Assignment
-from sync.decisions import OpenConflict, Reference, SetContext
+from sync.decisions import Before, OpenConflict, Reference, SetContext
 from sync.items import ItemState, Past
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")
@@ -39,72 +39,111 @@ class Loaded(Struct, frozen=True):
     conflicts: dict[UUID, Row]
 
 
-async def load_context(
-    tx: Transaction,
-    services: Services,
-    *,
-    author_id: UUID,
-    assignments: Sequence[Assignment],
-    device_id: UUID,
-    set_name: str,
-    written_registry: int,
-    now: datetime,
-    changes: Sequence[Change],
-) -> Loaded:
-    """Lock the items and references that the changes name, and read what is known of them.
+class Asked(Struct, frozen=True):
+    """What is to be decided: the changes of one set, who wrote them on which phone, and when it is.
 
-    `assignments`: all that the author has or had.
+    `assignments`: all that the author has or had; `written_registry`: the registry version that the set names.
     """
-    registry = services.registry
-    tx.places_by(registry.version)
-    vault = Vault(services.keyring, services.catalogue)
-    named = list(dict.fromkeys(change.item for change in changes))
-    locked = await items.lock_items(tx.connection, named, wholly=_need_whole_locks(changes, services.catalogue))
-    erased = frozenset(row["id"] for row in locked if row["erased_at"])
-    rows = [row for row in locked if row["id"] not in erased]
-    secrets = {row["id"]: vault.secret(row) for row in rows}
-    states = {row["id"]: vault.open_item(row, secrets[row["id"]]) for row in rows}
-    known = {row["id"] for row in locked}
-    new_keys = vault.new_keys([item_id for item_id in named if item_id not in known] if known else named)
-    references = await _references(tx, services.catalogue, changes, states, locked)
-    linked = await load_linked(tx, states, references)
-    erased |= linked.erased
-    rows += linked.rows
-    secrets |= {row["id"]: vault.secret(row) for row in linked.rows}
-    states |= {row["id"]: vault.open_item(row, secrets[row["id"]]) for row in linked.rows}
-    references |= linked.references
-    lease = timedelta(days=services.settings.offline_lease_days)
-    places = {item_id: one.grid_id for item_id, one in (*references.items(), *states.items())}
-    former = await former_grids(
-        tx.connection, registry, places, assignments, written=written_registry, oldest=now - lease
-    )
-    deleted = [change.item for change in changes if change.op == "delete"]
-    open_rows = await items.open_conflicts_of_items(tx.connection, list(states)) if states else []
-    context = SetContext(
-        catalogue=services.catalogue,
-        registry=registry,
-        author_id=author_id,
-        device_id=device_id,
-        assignments=assignments,
-        now=now,
-        today=now.astimezone(_CITY_TIME).date(),
-        items=states,
-        past=await _past(tx, vault, changes, states, secrets, linked),
-        secrets=secrets | {item_id: key.secret for item_id, key in new_keys.items()},
-        references=references
-        | {item_id: replace(references[item_id], former=former[item_id]) for item_id in references.keys() & former},
-        open_conflicts=_by_item(open_rows),
-        set_name=set_name,
-        written_registry=written_registry,
-        erased=erased,
-        cases=await load_cases(tx.connection, services, linked.followed(changes), states, secrets),
-        referrers=await referrers_of(tx.connection, services.keyring, deleted),
-        lease=lease,
-        links=linked.links,
-        former=former,
-    )
-    conflicts = {row["id"]: row for row in open_rows}
-    return Loaded(services, context, vault, new_keys, conflicts)
+
+    changes: Sequence[Change]
+    author_id: UUID
+    assignments: Sequence[Assignment]
+    device_id: UUID
+    set_name: str
+    written_registry: int
+    now: datetime
+
+
+async def load_context(tx: Transaction, services: Services, asked: Asked) -> Loaded:
+    """Lock the items and references that the changes name, and read what is known of them."""
+    loading = _Loading(tx, services, asked)
+    await loading.lock()
+    open_rows = await loading.open_conflicts()
+    context = await loading.context(_by_item(open_rows))
+    return Loaded(services, context, loading.vault, loading.new_keys, {row["id"]: row for row in open_rows})
+
+
+class _Loading:
+    """What is known so far of the items of one set: keys and heads, and what they refer to.
+
+    `erased`: those of which nothing is left.
+    """
+
+    def __init__(self, tx: Transaction, services: Services, asked: Asked) -> None:
+        self.vault = Vault(services.keyring, services.catalogue)
+        self.new_keys: dict[UUID, ItemKey] = {}
+        self._tx, self._services, self._asked = tx, services, asked
+        self._registry = services.registry
+        self._lease = timedelta(days=services.settings.offline_lease_days)
+        self._states: dict[UUID, ItemState] = {}
+        self._secrets: dict[UUID, bytes] = {}
+        self._erased: set[UUID] = set()
+        self._references: dict[UUID, Reference] = {}
+        self._linked = Linked()
+
+    async def lock(self) -> None:
+        """Lock the items, then what they refer to, then those that they were linked with."""
+        tx, catalogue, changes = self._tx, self._services.catalogue, self._asked.changes
+        tx.places_by(self._registry.version)
+        named = list(dict.fromkeys(change.item for change in changes))
+        locked = await items.lock_items(tx.connection, named, wholly=_need_whole_locks(changes, catalogue))
+        self._open(locked)
+        known = {row["id"] for row in locked}
+        self.new_keys = self.vault.new_keys([item_id for item_id in named if item_id not in known] if known else named)
+        self._references = await _references(tx, catalogue, changes, self._states, locked)
+        self._linked = await load_linked(tx, self._states, self._references)
+        self._open(self._linked.rows)
+        self._erased |= self._linked.erased
+        self._references |= self._linked.references
+
+    def _open(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row["erased_at"]:
+                self._erased.add(row["id"])
+            else:
+                secret = self._secrets[row["id"]] = self.vault.secret(row)
+                self._states[row["id"]] = self.vault.open_item(row, secret)
+
+    async def open_conflicts(self) -> list[Row]:
+        """What a person has to settle about these items."""
+        return await items.open_conflicts_of_items(self._tx.connection, list(self._states)) if self._states else []
+
+    async def context(self, conflicts: dict[UUID, list[OpenConflict]]) -> SetContext:
+        """All that the set is decided by."""
+        asked, services, connection = self._asked, self._services, self._tx.connection
+        former = await self._former()
+        told = {key: replace(self._references[key], former=former[key]) for key in self._references.keys() & former}
+        deleted = [change.item for change in asked.changes if change.op == "delete"]
+        followed = self._linked.followed(asked.changes)
+        return SetContext(
+            catalogue=services.catalogue,
+            registry=self._registry,
+            author_id=asked.author_id,
+            device_id=asked.device_id,
+            assignments=asked.assignments,
+            now=asked.now,
+            today=asked.now.astimezone(_CITY_TIME).date(),
+            items=self._states,
+            past=await _past(self._tx, self.vault, asked.changes, self._states, self._secrets, self._linked),
+            secrets=self._secrets | {item_id: key.secret for item_id, key in self.new_keys.items()},
+            references=self._references | told,
+            open_conflicts=conflicts,
+            set_name=asked.set_name,
+            written_registry=asked.written_registry,
+            erased=frozenset(self._erased),
+            cases=await load_cases(connection, services, followed, self._states, self._secrets),
+            referrers=await referrers_of(connection, services.keyring, deleted),
+            lease=self._lease,
+            links=self._linked.links,
+            former=former,
+        )
+
+    async def _former(self) -> dict[UUID, tuple[Before, ...]]:
+        """Where items and references lay before, as far as the author may plead it."""
+        asked, oldest = self._asked, self._asked.now - self._lease
+        places = {item_id: one.grid_id for item_id, one in (*self._references.items(), *self._states.items())}
+        mine, written = asked.assignments, asked.written_registry
+        return await former_grids(self._tx.connection, self._registry, places, mine, written=written, oldest=oldest)
 
 
 def _need_whole_locks(changes: Sequence[Change], catalogue: CompiledCatalogue) -> bool:

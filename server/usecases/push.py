@@ -27,7 +27,7 @@ from server.errors import CATALOGUE, Problem
 from server.metrics import CHANGE_SETS, CHANGES, RECEIPTS_REPLAYED
 from server.services import Services
 from server.usecases.decided_set import DecidedSet
-from server.usecases.loading import load_context
+from server.usecases.loading import Asked, load_context
 from server.usecases.raw_sets import keepable, sealed_set
 from server.usecases.receipts import whole
 from server.usecases.storing import store_decisions
@@ -157,17 +157,8 @@ async def _decide(
     changes = _changes(services, arrival, change_set, holder.drained_at)
     # What is asked only since its version may be missing from it; all else is decided as for anybody today.
     written = replace(services, catalogue=services.catalogue.as_written(change_set.catalogue))
-    loaded = await load_context(
-        tx,
-        written,
-        author_id=change_set.author,
-        assignments=holder.assignments,
-        device_id=arrival.device_id,
-        set_name=f"{arrival.epoch}/{arrival.no}",
-        written_registry=change_set.registry,
-        now=arrival.at,
-        changes=[one[0] for one in changes if not isinstance(one, str)],
-    )
+    readable = [one[0] for one in changes if not isinstance(one, str)]
+    loaded = await load_context(tx, written, _asked(arrival, change_set, holder, readable))
     decisions = decide_set(changes, loaded.context, atomic=change_set.atomic)
     raw = arrival.raw
     if loaded.context.erased or any(isinstance(one, str) for one in changes):
@@ -187,6 +178,18 @@ async def _decide(
     traced = all(one.revision is not None and one.carried is None for one in decisions)
     await _keep(tx, services, arrival, receipt, raw, traced=traced)
     return receipt
+
+
+def _asked(arrival: Arrival, change_set: ChangeSet, holder: push.Holder, changes: Sequence[Change]) -> Asked:
+    return Asked(
+        changes=changes,
+        author_id=change_set.author,
+        assignments=holder.assignments,
+        device_id=arrival.device_id,
+        set_name=f"{arrival.epoch}/{arrival.no}",
+        written_registry=change_set.registry,
+        now=arrival.at,
+    )
 
 
 def _changes(

@@ -26,7 +26,7 @@ from server.errors import CATALOGUE, Problem
 from server.services import Services
 from server.usecases.conflict_access import grants_of
 from server.usecases.decided_set import DecidedSet
-from server.usecases.loading import Loaded, load_context
+from server.usecases.loading import Asked, Loaded, load_context
 from server.usecases.quarantine_access import Content, facts_of, find_row, is_reached, open_row, sight_of
 from server.usecases.reasons import checked_reason
 from server.usecases.sessions import Caller
@@ -174,17 +174,16 @@ async def _load(
     tx: Transaction, services: Services, order: ReleaseOrder, row: Row, content: Content, changes: list[Change]
 ) -> Loaded:
     written = dataclass_replace(services, catalogue=services.catalogue.as_written(content.catalogue))
-    loaded = await load_context(
-        tx,
-        written,
+    asked = Asked(
+        changes=changes,
         author_id=content.author_id,
         assignments=await push.assignments_ever(tx.connection, content.author_id),
         device_id=row["device_id"],
         set_name=f"released/{row['id']}",
         written_registry=content.registry,
         now=order.now,
-        changes=changes,
     )
+    loaded = await load_context(tx, written, asked)
     return replace(loaded, context=replace(loaded.context, lease=_EVER, released=True))
 
 
