@@ -37,13 +37,13 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seen = _Seen(scope, receive, send)
-        scope["state"]["request_id"] = seen.request_id
-        if seen.method == "HEAD":
-            scope["method"] = "GET"
+        # The server outside goes by its own scope: to it a HEAD stays one, whose answer has no body.
+        inner: Any = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        seen = _Seen(scope["method"], inner, receive, send)
+        inner["state"]["request_id"] = seen.request_id
         with structlog.contextvars.bound_contextvars(request_id=seen.request_id):
             try:
-                await self._app(scope, seen.receive, seen.send)
+                await self._app(inner, seen.receive, seen.send)
             except Exception as error:
                 _log.error("answer_broken_off", **failure(error))
                 raise
@@ -54,7 +54,8 @@ class AccessLog:
 class _Seen:
     """What is noted about one request while it is answered."""
 
-    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
+    def __init__(self, method: str, scope: Any, receive: Receive, send: Send) -> None:
+        self.method = method
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -62,7 +63,6 @@ class _Seen:
         self._began = perf_counter()
         self._status = 500
         self._bytes = 0
-        self.method: str = scope["method"]
         self.request_id = _request_id(scope["headers"])
 
     async def receive(self) -> Any:

@@ -16,6 +16,7 @@ from server.api.openapi import config as openapi_config
 from server.api.polls import AnswerPolls
 from server.api.requests import ApiRequest
 from server.api.session_guard import provide_caller, provide_services
+from server.api.uploads import Tus
 from server.compression import CompressAnswers
 from server.console import ROUTER as CONSOLE
 from server.memory import Memory, keep
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> Litestar:
         request_class=ApiRequest,
         request_max_body_size=settings.max_body_bytes,
     )
-    app.asgi_handler = AnswerPolls(AccessLog(CompressAnswers(app.asgi_handler)), memory)
+    app.asgi_handler = AnswerPolls(Tus(AccessLog(CompressAnswers(app.asgi_handler))), memory)
     return app
 
 

@@ -388,6 +388,45 @@ CATALOGUE: dict[str, ErrorKind] = {
     "upload_missing": ErrorKind(
         409, "未收到照片内容,请重新上传。", "The bytes have not arrived; upload the photo again."
     ),
+    "tus_version_unknown": ErrorKind(
+        412,
+        "续传须写明 Tus-Resumable: 1.0.0。",
+        "Name the version of the upload protocol: Tus-Resumable: 1.0.0.",
+    ),
+    "upload_too_large": ErrorKind(
+        413, "照片超过 30 MB,请压缩后重拍或重发。", "The photo is over 30 MB; send a smaller one."
+    ),
+    "upload_ended": ErrorKind(
+        410, "此次上传已结束或过期,请重新申请上传。", "This upload has ended or expired; create another for the photo."
+    ),
+    "upload_offset_differs": ErrorKind(
+        409,
+        "已收到的字节数与此不同,请先查询(HEAD)再续传。",
+        "Another number of bytes has come; ask for it with HEAD and go on from there.",
+    ),
+    "upload_exceeds_length": ErrorKind(
+        413,
+        "内容超出申报的长度,请查询(HEAD)后只传其余部分。",
+        "This is more than the declared length; ask with HEAD and send only what is missing.",
+    ),
+    "upload_checksum_unknown": ErrorKind(
+        400,
+        "校验须写作 sha1 或 sha256,后接 Base64。",
+        "A checksum is sha1 or sha256, a space, and its base64.",
+    ),
+    "upload_checksum_differs": ErrorKind(
+        460, "内容在途中损坏,未保存;请重传这一段。", "The bytes were damaged on the way and not kept; send them again."
+    ),
+    "upload_stalled": ErrorKind(
+        408,
+        "长时间未收到内容;已到部分已保存,请查询(HEAD)后续传。",
+        "Nothing came for too long; what came is kept: ask with HEAD and go on from there.",
+    ),
+    "upload_complete": ErrorKind(
+        409,
+        "照片已收到,不能撤回。",
+        "The photo has arrived, and evidence is not taken back.",
+    ),
     "photo_too_large": ErrorKind(
         422, "照片超过 30 MB,请压缩后重拍或重发。", "The photo is over 30 MB; send a smaller one."
     ),

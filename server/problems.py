@@ -141,6 +141,9 @@ def _answer_invalid(request: Request[Any, Any, Any], error: ValidationException)
     expected = f" {message}." if message.startswith(_HARMLESS) else ""
     missing = _MISSING.match(error.detail)
     name = missing[1] if missing else _parameter_name(str(first.get("key", "")), message)
+    if first.get("source") == "header":
+        # The handler's own name, spelled as the field.
+        name = name.replace("_", "-").title()
     problem = Problem(
         "parameter_invalid",
         field=name or None,

@@ -169,6 +169,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_url_minutes: Annotated[
         int, _about("上传地址有效期", "Life of an upload address", "30", unit="minutes", ge=1, le=1440)
     ] = 30
+    upload_resume_hours: Annotated[
+        int,
+        _about(
+            "未传完的照片可续传多久(自最近一次收到内容起)",
+            "How long an unfinished upload may be resumed, from when something of it last came",
+            "168",
+            unit="hours",
+            ge=1,
+            le=720,
+        ),
+    ] = 168
     witness_seconds: Annotated[
         int,
         _about(

@@ -19,6 +19,7 @@ from server.api import (
     registry,
     reviews,
     token,
+    uploads,
 )
 
 ROUTES: list[ControllerRouterHandler] = [
@@ -30,6 +31,7 @@ ROUTES: list[ControllerRouterHandler] = [
     dictionary.dictionary,
     events.ROUTER,
     evidence.ROUTER,
+    uploads.ROUTER,
     items.ROUTER,
     reviews.ROUTER,
     cases.ROUTER,

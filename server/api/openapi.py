@@ -13,6 +13,8 @@ from msgspec import json
 
 from schemas.accounts import ProblemDocument
 from schemas.wire import Bits64, ExchangeAnswer, ExchangeRequest
+from server.api.uploads import OFFSET_STREAM
+from server.api.uploads import PATH as UPLOADS
 from server.problems import MEDIA_TYPE
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
@@ -64,6 +66,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         }
     }
     _describe_exchange(document["paths"]["/v1/exchange"]["post"], request, answer)
+    _describe_uploads(document["paths"])
     for path in document["paths"].values():
         for method in _METHODS & set(path):
             _complete_operation(cast("dict[str, Any]", path[method]))
@@ -95,6 +98,22 @@ def _describe_exchange(operation: dict[str, Any], request: dict[str, Any], answe
         },
     }
     operation["responses"]["200"]["content"] = {"application/json": {"schema": answer}, "application/msgpack": packed}
+
+
+def _describe_uploads(paths: dict[str, Any]) -> None:
+    """What is told of an upload is in headers, and its bytes are read as they come."""
+    body = {"content": {OFFSET_STREAM: {"schema": {"type": "string", "format": "binary"}}}}
+    create, one = paths[UPLOADS]["post"], paths[f"{UPLOADS}/{{upload_id}}"]
+    create["requestBody"], one["patch"]["requestBody"] = {"required": False} | body, {"required": True} | body
+    told = {"Upload-Offset": "integer", "Upload-Expires": "string"}
+    for operation, status, named in (
+        (create, "201", {"Location": "string"} | told),
+        (one["get"], "204", {"Upload-Length": "integer", "Upload-Metadata": "string"} | told),
+        (one["patch"], "204", told),
+    ):
+        answer = operation["responses"][status]
+        answer.pop("content", None)
+        answer["headers"] = {name: {"schema": {"type": kind}} for name, kind in named.items()}
 
 
 def _add_schemas(document: dict[str, Any], *types: type) -> tuple[dict[str, Any], ...]:

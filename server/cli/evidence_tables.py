@@ -118,7 +118,8 @@ def _held(one: PhotoLine) -> str:
 def _upload(one: WayInView, now: datetime) -> str:
     due = "现在 now" if one.check_after <= now else local(one.check_after)
     tried = f"已试 tried {one.checks}, 下次 next {due}"
-    return f"上传 upload {local(one.created_at)}: {_UPLOADS[one.state]}; {tried}"
+    came = f", 已到 came {one.received} 字节 bytes" if one.received else ""
+    return f"上传 upload {local(one.created_at)}: {_UPLOADS[one.state]}{came}; {tried}"
 
 
 def print_owing(page: OwingPage, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from server.db.database import Connection, Row, to_json
+from server.db.evidence import incoming_objects
 from server.db.named import sql
 from sync.case_table import OPEN
 
@@ -69,7 +70,7 @@ async def unlink_photos(connection: Connection, item_ids: Ids) -> tuple[int, Row
 
 async def end_uploads(connection: Connection, photos: Rows) -> list[str]:
     """Close every way in of these photos; returns the keys of their incoming objects."""
-    return [row["object_key"] for row in await connection.fetch(sql("end_uploads_of_photos"), to_json(photos))]
+    return incoming_objects(await connection.fetch(sql("end_uploads_of_photos"), to_json(photos)))
 
 
 async def overdue_photos(connection: Connection, before: datetime, limit: int) -> list[Row]:

@@ -5,7 +5,7 @@ A photo is a row {sha256: 32 bytes, size: bytes} wherever rows are asked for; mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -127,7 +127,10 @@ async def store_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> l
 
 
 async def begin_check(connection: Connection, upload_id: UUID) -> Row | None:
-    """Take an upload that is due for a check, for a while; None if it is done, unknown, or taken."""
+    """Take an upload that is due for a check, for a while; None if it is done, unknown, or taken.
+
+    Else id, sha256, size, object_key, pieces, received, state, checks, photo_state.
+    """
     return await connection.fetchrow(sql("begin_check"), upload_id)
 
 
@@ -136,20 +139,22 @@ async def due_uploads(connection: Connection, limit: int) -> list[UUID]:
     return [row["id"] for row in await connection.fetch(sql("due_uploads"), limit)]
 
 
-async def end_upload(connection: Connection, upload_id: UUID) -> str | None:
-    """Close one way in and return its object key; None if it was closed before."""
-    return await connection.fetchval(sql("end_upload"), upload_id)
+async def end_upload(connection: Connection, upload_id: UUID) -> list[str]:
+    """Close one way in and return the keys of its objects; none if it was closed before."""
+    return incoming_objects(await connection.fetch(sql("end_upload"), upload_id))
 
 
-async def lapse_upload(connection: Connection, upload_id: UUID) -> bool:
-    """Close a way in that has expired; False if it was used, closed or prolonged meanwhile."""
-    return await connection.fetchval(sql("lapse_upload"), upload_id) is not None
+async def lapse_upload(connection: Connection, upload_id: UUID) -> list[str]:
+    """Close a way in that has expired and return the keys of its objects.
+
+    None if it was used, closed or prolonged meanwhile.
+    """
+    return incoming_objects(await connection.fetch(sql("lapse_upload"), upload_id))
 
 
 async def end_uploads_of_photo(connection: Connection, sha256: bytes, size: int, proved_by: UUID) -> list[str]:
-    """Close every way in of a photo that `proved_by` brought, and return their object keys."""
-    rows = await connection.fetch(sql("end_uploads_of_photo"), sha256, size, proved_by)
-    return [row["object_key"] for row in rows]
+    """Close every way in of a photo that `proved_by` brought, and return the keys of their objects."""
+    return incoming_objects(await connection.fetch(sql("end_uploads_of_photo"), sha256, size, proved_by))
 
 
 async def states_of_uploads(connection: Connection, sha256: bytes, size: int) -> set[str]:
@@ -159,7 +164,17 @@ async def states_of_uploads(connection: Connection, sha256: bytes, size: int) ->
 
 async def live_uploads(connection: Connection, object_keys: Sequence[str]) -> set[str]:
     """Which of these objects an upload that is not done still needs."""
-    return {row["object_key"] for row in await connection.fetch(sql("live_uploads"), object_keys)}
+    return {row["key"] for row in await connection.fetch(sql("live_uploads"), object_keys)}
+
+
+def incoming_objects(uploads: Iterable[Row]) -> list[str]:
+    """The keys of all objects that these uploads (object_key, pieces) may have: what was PUT, and their pieces."""
+    return [key for row in uploads for key in (row["object_key"], *piece_keys(row))]
+
+
+def piece_keys(upload: Row) -> list[str]:
+    """The keys of its pieces, in the order of their bytes."""
+    return [f"{upload['object_key']}.{piece}" for piece in upload["pieces"]]
 
 
 async def upload_lives(connection: Connection, upload_id: UUID) -> bool:

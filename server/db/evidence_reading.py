@@ -75,7 +75,7 @@ async def photo_in_full(connection: Connection, sha256: bytes, size: int) -> Row
 
 
 async def ways_in_of_photo(connection: Connection, sha256: bytes, size: int) -> list[Row]:
-    """Its uploads that are not done: state, checks, check_after, created_at, expires_at."""
+    """Its uploads that are not done: state, checks, check_after, created_at, expires_at, received."""
     return await connection.fetch(sql("ways_in_of_photo"), sha256, size)
 
 

@@ -111,7 +111,7 @@ async def take_in(services: Services, caller: Caller, upload_ids: Sequence[UUID]
         uploads = await evidence.uploads_of_user(connection, upload_ids, caller.user_id)
     refused = await _missing(services, [row for row in uploads if row["state"] == "open"])
     arrived = [row for row in uploads if row["state"] == "open" and row["id"] not in refused]
-    states = await services.database.write(partial(_store, services=services, uploads=arrived)) if arrived else {}
+    states = await services.database.write(partial(store, services=services, uploads=arrived)) if arrived else {}
     told = {row["id"]: _uploaded(row, states, refused.get(row["id"])) for row in uploads}
     return UploadedAnswer(
         [told[upload_id] for upload_id in upload_ids if upload_id in told],
@@ -136,7 +136,11 @@ async def _arrival_code(services: Services, upload: Row) -> str | None:
     return None if size == upload["size"] else "photo_size_differs"
 
 
-async def _store(tx: Transaction, services: Services, uploads: Sequence[Row]) -> dict[_Key, State]:
+async def store(tx: Transaction, services: Services, uploads: Sequence[Row]) -> dict[_Key, State]:
+    """The bytes of these uploads (id, sha256, size) have arrived: have those checked that were open still.
+
+    Returns the states of their photos.
+    """
     rows = [{"sha256": row["sha256"], "size": row["size"]} for row in uploads]
     await evidence.lock_items_of_photos(tx.connection, rows)
     found: dict[_Key, State] = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}

@@ -41,6 +41,8 @@ from sync.evidence import Claim, State, compare_claim, state_after_refusal
 log = structlog.get_logger()
 
 _BATCH = 200
+# More than there ever are: the pieces of photos that are on their way are old too, and must not hide the others.
+_MOST_INCOMING = 100_000
 _PLACE = "photo place"
 ABANDONED_AFTER = timedelta(hours=25)
 """Longer than any address to PUT to is valid."""
@@ -65,7 +67,7 @@ async def check_upload(services: Services, upload_id: UUID) -> None:
     else:
         closed = await services.database.write(partial(_verify, services=services, upload=upload, photo=photo))
         await compare_claims(services)
-    await _discard(services, closed)
+    await discard(services, closed)
 
 
 async def find_work(services: Services) -> int:
@@ -88,11 +90,11 @@ async def compare_claims(services: Services) -> None:
 async def discard_abandoned(services: Services, after: timedelta = ABANDONED_AFTER) -> int:
     """Remove incoming objects of this age that no upload needs any more; returns how many."""
     moment = datetime.now(UTC) - after
-    found = [entry.key for entry in await services.objects.older_than("incoming/", moment, _BATCH)]
+    found = [entry.key for entry in await services.objects.older_than("incoming/", moment, _MOST_INCOMING)]
     async with services.database.read() as connection:
         live = await evidence.live_uploads(connection, found)
     abandoned = [key for key in found if key not in live]
-    await _discard(services, abandoned)
+    await discard(services, abandoned)
     return len(abandoned)
 
 
@@ -100,13 +102,21 @@ async def _examine(services: Services, upload: Row) -> Photo:
     """Read and decode the bytes, and lay photo and thumbnail where they are served from."""
     sha256, size = upload["sha256"], upload["size"]
     try:
-        data = await services.objects.read(upload["object_key"], min(size, MAX_BYTES))
+        data = await _read(services, upload)
     except ObjectTooLarge:
         raise PhotoRefused("photo_size_differs") from None
     photo = await asyncio.to_thread(examine, data, Identity(sha256, size))
     await services.objects.write(photo_key(sha256, size), data, photo.media_type)
     await services.objects.write(thumbnail_key(sha256, size), photo.thumbnail, "image/jpeg")
     return photo
+
+
+async def _read(services: Services, upload: Row) -> bytes:
+    """What came: whole, by a PUT, or in the pieces of its appends. Raises ObjectMissing, ObjectTooLarge."""
+    most = min(upload["size"], MAX_BYTES)
+    if upload["received"] < upload["size"]:
+        return await services.objects.read(upload["object_key"], most)
+    return b"".join([await services.objects.read(key, most) for key in evidence.piece_keys(upload)])
 
 
 async def _verify(tx: Transaction, services: Services, upload: Row, photo: Photo) -> Sequence[str]:
@@ -135,12 +145,12 @@ async def _refuse(tx: Transaction, services: Services, upload: Row, code: str) -
     """Close one upload; the photo is refused unless the bytes of another have arrived."""
     before = await _lock(tx, upload)
     closed = await evidence.end_upload(tx.connection, upload["id"])
-    if closed is None:
+    if not closed:
         return ()
     others = await evidence.states_of_uploads(tx.connection, upload["sha256"], upload["size"])
     await _move(tx, services, upload, before, state_after_refusal(others), code)
     log.info("photo_refused", upload=str(upload["id"]), code=code)
-    return [closed]
+    return closed
 
 
 async def _give_up(tx: Transaction, services: Services, upload: Row) -> Sequence[str]:
@@ -149,10 +159,16 @@ async def _give_up(tx: Transaction, services: Services, upload: Row) -> Sequence
         return await _refuse(tx, services, upload, "upload_missing")
     before = await _lock(tx, upload)
     lapsed = await evidence.lapse_upload(tx.connection, upload["id"])
+    if lapsed:
+        await ask_again(tx, services, upload, before)
+    return lapsed
+
+
+async def ask_again(tx: Transaction, services: Services, upload: Row, before: State) -> None:
+    """An upload of a locked photo ended without its bytes; where there is no other, they are asked for again."""
     others = await evidence.states_of_uploads(tx.connection, upload["sha256"], upload["size"])
-    if lapsed and before == "uploading" and not others:
+    if before == "uploading" and not others:
         await _move(tx, services, upload, before, "declared", None)
-    return ()
 
 
 async def _lock(tx: Transaction, upload: Row) -> State:
@@ -169,7 +185,8 @@ async def _move(
     await move_photos(tx, services, [change])
 
 
-async def _discard(services: Services, object_keys: Sequence[str]) -> None:
+async def discard(services: Services, object_keys: Sequence[str]) -> None:
+    """Remove incoming objects that nobody needs."""
     for key in object_keys:
         # An object that stays is found again as abandoned.
         with suppress(StoreUnavailable):

@@ -71,13 +71,17 @@ class PhotosPage(Struct, frozen=True):
 
 
 class WayInView(Struct, frozen=True):
-    """An upload that is not done: `checks` were tried, the next is due at `check_after`."""
+    """An upload that is not done: `checks` were tried, the next is due at `check_after`.
+
+    `received`: bytes that came by appends, 0 where the phone PUTs the photo whole.
+    """
 
     state: str
     checks: int
     check_after: datetime
     created_at: datetime
     expires_at: datetime
+    received: int
 
 
 class PhotoDetail(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ _REASON = "核对权限"
 _ITEM_STATE = "SELECT (i.version, r.*, c.*)::text FROM item i LEFT JOIN review r ON r.item_id = i.id "
 ITEM_STATE = _ITEM_STATE + "LEFT JOIN cases c ON c.item_id = i.id WHERE i.id = $1::uuid"
 REVEALS = "SELECT count(*)::text FROM audit WHERE action = 'item.reveal' AND subject_id = $1"
+UPLOAD_STATE = "SELECT state FROM upload WHERE id = $1::uuid"
 CODES = "SELECT count(*)::text FROM enrolment_code WHERE user_id = $1::uuid"
 
 
@@ -68,12 +69,25 @@ def _anything_new(actor: Actor, thing: Planted) -> Call:
     return Call("GET", "/v1/exchange", actor.phone, query={"mark": "none"})
 
 
+def resumable(method: str, path: str, **headers: str) -> Any:
+    """A request to an upload, without bytes."""
+
+    def ask(actor: Actor, thing: Planted) -> Call:
+        return Call(method, path.format(id=thing.id), actor.desk | {"Tus-Resumable": "1.0.0"} | headers)
+
+    return ask
+
+
 async def new_report(scene: Scene, place: str) -> Planted:
     return await scene.report(place)
 
 
 async def new_approval(scene: Scene, place: str) -> Planted:
     return await scene.approved()
+
+
+async def new_upload(scene: Scene, place: str) -> Planted:
+    return await scene.upload(place)
 
 
 async def same_person(scene: Scene, place: str) -> Planted:
@@ -176,6 +190,26 @@ PHOTOS = (
         post("/v1/evidence/uploaded", lambda thing: {"uploads": [thing.id]}),
         ("upload",),
         content=False,
+    ),
+    Binding("POST /v1/uploads", "photos", resumable("POST", "/v1/uploads", **{"Upload-Length": "1"})),
+    Binding("GET /v1/uploads/{upload_id}", "photos", resumable("GET", "/v1/uploads/{id}"), ("upload",), silent=True),
+    Binding(
+        "PATCH /v1/uploads/{upload_id}",
+        "photos",
+        resumable(
+            "PATCH", "/v1/uploads/{id}", **{"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        ),
+        ("upload",),
+        silent=True,
+    ),
+    Binding(
+        "DELETE /v1/uploads/{upload_id}",
+        "photos",
+        resumable("DELETE", "/v1/uploads/{id}"),
+        ("upload",),
+        silent=True,
+        effect=UPLOAD_STATE,
+        fresh=new_upload,
     ),
 )
 PHONES = (

@@ -103,7 +103,7 @@ class Scene:
         """All of it."""
         for place in PLACES:
             self.things += [await self.report(place), await self.petition(place), await self.resident(place)]
-            self.things += [await self._person(place), await self._upload(place), _grid(place), _office(place)]
+            self.things += [await self._person(place), await self.upload(place), _grid(place), _office(place)]
         for place in _DESK:
             self.things += [await self.held(place), await self.asked(place)]
         self.things += [await self.own(), await self.approved(), await self.conflict()]
@@ -201,7 +201,7 @@ class Scene:
         phone = await enrol(self.services, _PERSON[place])
         return Planted("device", place, str(phone.device_id), (str(phone.device_id),))
 
-    async def _upload(self, place: str) -> Planted:
+    async def upload(self, place: str) -> Planted:
         """Somebody's way in for a photo that he has not sent yet."""
         self._number += 1
         taken, writer = photo(self._number), await builders.caller(self.services, _WRITER[place])

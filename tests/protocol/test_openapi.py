@@ -25,6 +25,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from server.api.uploads import OFFSET_STREAM
+from tests.integration.uploads_scene import announced
 from tests.protocol.live import fresh_server
 from tests.protocol.rawphone import compact, create, is_problem
 from tests.protocol.roles import Inhabited, password_grant
@@ -39,6 +41,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+TUS = {"Tus-Resumable": "1.0.0"}
+schemathesis.serializer.alias(OFFSET_STREAM, "application/octet-stream")
 Prepared = Callable[[Inhabited], tuple[str, dict[str, Any]]]
 
 
@@ -49,6 +53,14 @@ def plain(role: str = "worker", **given: Any) -> Prepared:
 def with_photo(city: Inhabited) -> tuple[str, dict[str, Any]]:
     one = city.verified_photo()
     return "worker", {"path_parameters": {"photo": f"{one['sha256']}-{one['size']}"}}
+
+
+def resumed(body: bytes | None = None, **headers: str) -> Prepared:
+    def prepare(city: Inhabited) -> tuple[str, dict[str, Any]]:
+        parts = {"path_parameters": {"upload_id": city.open_upload()}, "headers": TUS | headers}
+        return "worker", parts if body is None else parts | {"body": body}
+
+    return prepare
 
 
 def on_case(city: Inhabited) -> dict[str, Any]:
@@ -89,6 +101,10 @@ PREPARED: dict[str, list[Prepared]] = {
     "POST /v1/evidence": [plain(body={"photos": [{"sha256": "ab" * 32, "size": 5}]})],
     "POST /v1/evidence/uploaded": [lambda city: ("worker", {"body": {"uploads": [city.open_upload()]}})],
     "GET /v1/evidence/{photo}": [with_photo],
+    "POST /v1/uploads": [plain(headers=TUS | announced(b"a photo"))],
+    "GET /v1/uploads/{upload_id}": [resumed()],
+    "PATCH /v1/uploads/{upload_id}": [resumed(b"a", **{"Upload-Offset": "0"})],
+    "DELETE /v1/uploads/{upload_id}": [resumed()],
     "GET /v1/items": [plain("community"), plain("chief at a desk", query={"type": "0401", "limit": 1})],
     "GET /v1/items/{item_id}": [
         lambda city: ("community", {"path_parameters": {"item_id": city.report(photos=[])["item"]}})
@@ -162,6 +178,11 @@ def aim(city: Inhabited, target: dict[str, Any], case: Any, role: str | None) ->
             named |= target
 
 
+def media_type(operation: Any) -> str:
+    """JSON, but where the bytes of a photo are meant."""
+    return next((one.media_type for one in operation.body if one.media_type == OFFSET_STREAM), "application/json")
+
+
 def ask(city: Inhabited, case: Any, role: str | None) -> int:
     """Send it with a role's token, and hold the answer against the document."""
     headers = {"Authorization": "Bearer AAAAAAAAAAAAAAAAAAAAAA"} if role is None else city.tokens[role]
@@ -201,12 +222,12 @@ def test_an_operation_answers_as_documented(
     operation = operations[label]
     for prepare in PREPARED[label]:
         role, given_parts = prepare(city)
-        media = {"media_type": "application/json"} if "body" in given_parts else {}
+        media = {"media_type": media_type(operation)} if "body" in given_parts else {}
         status = ask(city, operation.Case(**given_parts, **media), role)
         assert 200 <= status < 300, (status, given_parts)
         successes[label] += 1
     roles = ["worker", None] if label in OPEN_TO_ALL else [*city.tokens, None]
-    media = {"media_type": "application/json"} if operation.body else {}
+    media = {"media_type": media_type(operation)} if operation.body else {}
     target = city.report(photos=[]) if label not in OPEN_TO_ALL else {}
 
     def right(case: Any) -> None:

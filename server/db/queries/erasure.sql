@@ -85,7 +85,7 @@ RETURNING sha256, size;
 UPDATE upload u SET state = 'done'
 FROM jsonb_to_recordset($1) AS p (sha256 bytea, size bigint)
 WHERE u.sha256 = p.sha256 AND u.size = p.size AND u.state <> 'done'
-RETURNING u.object_key;
+RETURNING u.object_key, u.pieces;
 
 -- Photos whose bytes were to be removed by now.
 -- name: overdue_erased_photos

@@ -113,8 +113,10 @@ FROM jsonb_to_recordset($1) AS r (
     id uuid, sha256 bytea, size bigint, user_id uuid, device_id uuid, object_key text, expires_at timestamptz
 );
 
+-- What has come in appends may be resumed for longer than an address to PUT to is valid.
 -- name: prolong_uploads
-UPDATE upload SET expires_at = $2, check_after = $2 WHERE id = ANY($1::uuid[]) AND state = 'open';
+UPDATE upload SET expires_at = greatest(expires_at, $2), check_after = $2
+WHERE id = ANY($1::uuid[]) AND state = 'open';
 
 -- name: uploads_of_user
 SELECT u.id, u.sha256, u.size, u.object_key, u.state, e.state AS photo_state
@@ -134,27 +136,30 @@ UPDATE upload u SET
     checks = u.checks + 1, check_after = now() + least(interval '20 seconds' * 2 ^ least(u.checks, 10), interval '1 hour')
 FROM evidence e
 WHERE u.id = $1 AND u.state <> 'done' AND u.check_after <= now() AND e.sha256 = u.sha256 AND e.size = u.size
-RETURNING u.id, u.sha256, u.size, u.object_key, u.state, u.checks, e.state AS photo_state;
+RETURNING u.id, u.sha256, u.size, u.object_key, u.pieces, u.received, u.state, u.checks, e.state AS photo_state;
 
 -- name: due_uploads
 SELECT id FROM upload WHERE state <> 'done' AND check_after <= now() ORDER BY check_after LIMIT $1;
 
 -- name: end_upload
-UPDATE upload SET state = 'done' WHERE id = $1 AND state <> 'done' RETURNING object_key;
+UPDATE upload SET state = 'done' WHERE id = $1 AND state <> 'done' RETURNING object_key, pieces;
 
 -- name: lapse_upload
-UPDATE upload SET state = 'done' WHERE id = $1 AND state = 'open' AND expires_at <= now() RETURNING object_key;
+UPDATE upload SET state = 'done' WHERE id = $1 AND state = 'open' AND expires_at <= now()
+RETURNING object_key, pieces;
 
 -- name: end_uploads_of_photo
 UPDATE upload SET state = 'done', proved = id = $3
 WHERE sha256 = $1 AND size = $2 AND state <> 'done'
-RETURNING object_key;
+RETURNING object_key, pieces;
 
 -- name: states_of_uploads
 SELECT state FROM upload WHERE sha256 = $1 AND size = $2 AND state <> 'done';
 
 -- name: live_uploads
-SELECT object_key FROM upload WHERE object_key = ANY($1::text[]) AND state <> 'done';
+SELECT o.key FROM upload u
+CROSS JOIN LATERAL (SELECT u.object_key UNION ALL SELECT concat(u.object_key, '.', p) FROM unnest(u.pieces) p) o (key)
+WHERE u.state <> 'done' AND o.key = ANY($1::text[]);
 
 -- name: upload_lives
 SELECT EXISTS (SELECT FROM upload WHERE id = $1 AND state <> 'done');

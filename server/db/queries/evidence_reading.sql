@@ -87,7 +87,7 @@ FROM evidence
 WHERE sha256 = $1 AND size = $2;
 
 -- name: ways_in_of_photo
-SELECT state, checks, check_after, created_at, expires_at
+SELECT state, checks, check_after, created_at, expires_at, received
 FROM upload
 WHERE sha256 = $1 AND size = $2 AND state <> 'done'
 ORDER BY created_at, id;
