@@ -12,9 +12,14 @@ import msgspec
 from schemas.evidence import DeclarationAnswer, DeclaredPhoto, UploadedAnswer, WayIn
 from schemas.wire import EvidenceState
 from server.made_up.photos import Photo, take_photo
+from server.simulate.link import BrokenError
+from server.simulate.net import Refused
 from server.simulate.phone import Phone
 
 _AT_ONCE = 50
+_RESUMED = 0.4
+"""So many photos go in appends; the others are PUT whole."""
+_APPENDS = 5
 
 
 class Camera:
@@ -46,7 +51,8 @@ class Camera:
         for keys in _batches(sorted(waiting)):
             declared = await self._declare(keys)
             ways = [(photo, photo.upload) for photo in declared if photo.upload is not None]
-            await self._tell([str(way.id) for photo, way in ways if await self._upload(photo, way)])
+            whole = [(photo, way) for photo, way in ways if not await self._resumed(photo, way)]
+            await self._tell([str(way.id) for photo, way in whole if await self._upload(photo, way)])
 
     async def ask(self) -> None:
         """Ask how far the photos that were sent have come."""
@@ -60,6 +66,34 @@ class Camera:
         self._sent.update(keys)
         self._note(answer.photos)
         return answer.photos
+
+    async def _resumed(self, photo: DeclaredPhoto, way: WayIn) -> bool:
+        """Send the bytes in appends, cut once in a while and gone on with; False where they are to be PUT instead."""
+        if self._phone.luck.dice("append_cut").random() >= _RESUMED:
+            return False
+        data, path = self.album[_key(photo)], f"/v1/uploads/{way.id}"
+        at, step = await self._phone.link.offset(path), -(-len(data) // _APPENDS)
+        while at < len(data):
+            at = await self._append(path, at, data[at : at + step])
+        self._phone.device.note_photos([EvidenceState(photo.sha256, photo.size, "report", "stored")])
+        return True
+
+    async def _append(self, path: str, at: int, content: bytes) -> int:
+        """How many bytes the server has afterwards: what came of an append that was cut, at most."""
+        link = self._phone.link
+        if not self._phone.luck.strikes("append_cut"):
+            try:
+                return await link.append(path, at, content)
+            except Refused as refused:
+                # What was cut before has come to its end only now.
+                if refused.code != "upload_offset_differs":
+                    raise
+                return await link.offset(path)
+        await link.append_half(path, at, content)
+        reached = await link.offset(path)
+        if not at <= reached < at + len(content):
+            raise BrokenError("an append that was cut counts otherwise than it came")
+        return reached
 
     async def _upload(self, photo: DeclaredPhoto, way: WayIn) -> bool:
         """PUT the bytes; cut once in a while, and then said to have arrived although they have not."""

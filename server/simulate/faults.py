@@ -65,6 +65,7 @@ FAULTS: dict[str, Fault] = {
     "token_answer_lost": Fault("续期的应答丢失", "the answer to a refresh is lost", 0.35, 0.5),
     "enrolment_answer_lost": Fault("注册的应答丢失", "the answer to an enrolment is lost", 0.1, 0.5),
     "upload_cut": Fault("照片上传中断,却报已传", "a photo is cut off and said to have arrived", 0.1, 0.1),
+    "append_cut": Fault("照片续传到一半断线", "the line is cut in the middle of an append", 0.15, 0.25),
     # The phone itself.
     "rebooted": Fault("重启:单调钟与启动号重来", "a reboot: another boot, the monotonic clock at zero", 0.3, 0.3),
     "clock_wrong": Fault("手机时间差数年", "the clock is wrong by years", 0.0, 0.4),

@@ -8,6 +8,7 @@ from random import Random
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+import httpx
 import zstandard
 from msgspec import Struct
 
@@ -22,6 +23,8 @@ Coding = Literal["identity", "gzip", "zstd"]
 
 _MEDIA_TYPES: dict[Form, str] = {"json": "application/x-ndjson", "msgpack": "application/msgpack"}
 _CODINGS: tuple[Coding, ...] = ("gzip", "zstd", "identity")
+_RESUMABLE = {"Tus-Resumable": "1.0.0"}
+_APPEND = _RESUMABLE | {"Content-Type": "application/offset+octet-stream"}
 _NOISE = b"\xc1" * 16
 _ENDED = ("token_expired", "token_unknown")
 
@@ -99,7 +102,7 @@ class Link:
     async def exchange_half(self, outgoing: Outgoing, habit: Habit) -> None:
         """The line is cut before the whole request has left."""
         body, headers = _written(outgoing, habit)
-        await self.net.cut_request("/v1/exchange", self.credentials.pair.access, body, headers)
+        await self.net.cut_request("POST", "/v1/exchange", self.credentials.pair.access, body, headers)
 
     async def exchange_unheard(self, outgoing: Outgoing, habit: Habit) -> bool:
         """The line is cut when the answer begins to come; whether one came."""
@@ -131,6 +134,22 @@ class Link:
     async def post(self, path: str, body: bytes) -> bytes:
         """The body that answers a JSON document."""
         return await self._send("POST", path, body, {"Content-Type": "application/json"})
+
+    # Appending (tus 1.0.0) -------------------------------------------------------------------------------------------
+
+    async def append(self, path: str, at: int, content: bytes) -> int:
+        """Send the bytes of a photo that begin at `at`; how many the server has then."""
+        answer = await self._ask("PATCH", path, content, _APPEND | {"Upload-Offset": str(at)})
+        return int(answer.headers["Upload-Offset"])
+
+    async def append_half(self, path: str, at: int, content: bytes) -> None:
+        """The line is cut in the middle of them."""
+        headers = _APPEND | {"Upload-Offset": str(at)}
+        await self.net.cut_request("PATCH", path, self.credentials.pair.access, content, headers)
+
+    async def offset(self, path: str) -> int:
+        """How many bytes the server has."""
+        return int((await self._ask("HEAD", path, headers=_RESUMABLE)).headers["Upload-Offset"])
 
     # Tokens ----------------------------------------------------------------------------------------------------------
 
@@ -177,12 +196,23 @@ class Link:
         *,
         slowly: bool = False,
     ) -> bytes:
+        return (await self._ask(method, path, body, headers, slowly=slowly)).content
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        slowly: bool = False,
+    ) -> httpx.Response:
         # Now and then an app still holds the token that it had before the last renewal.
         own = self.credentials
         token = own.former if self._luck.strikes("old_token_used") else own.pair.access
         for _ in range(3):
             try:
-                answer = await self.net.call(method, path, token=token, content=body, headers=headers, slowly=slowly)
+                return await self.net.call(method, path, token=token, content=body, headers=headers, slowly=slowly)
             except Refused as refused:
                 if refused.code not in _ENDED:
                     raise
@@ -190,8 +220,6 @@ class Link:
                     if token == self.credentials.pair.access:
                         await self.renew()
                 token = self.credentials.pair.access
-            else:
-                return answer.content
         raise BrokenError("the server takes no token of this phone")
 
 

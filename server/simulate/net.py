@@ -120,9 +120,9 @@ class Net:
 
     # A bad line on the way to the server. None of these is patient: what they lose, the phone asks for again.
 
-    async def cut_request(self, path: str, token: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """POST half of a body."""
-        await self._cut(next(self._turn), "POST", f"{self.base_url}{path}", content, _bearing(headers, token))
+    async def cut_request(self, method: str, path: str, token: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Send half of a body."""
+        await self._cut(next(self._turn), method, f"{self.base_url}{path}", content, _bearing(headers, token))
 
     async def cut_answer(self, path: str, token: str, content: bytes, headers: Mapping[str, str]) -> bool:
         """POST, and hang up at the first bytes that come back; whether those were of a 2xx answer."""

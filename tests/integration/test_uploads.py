@@ -8,17 +8,19 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
+from litestar import Litestar
 
 from server.errors import Problem
 from server.services import Services, open_services
 from server.settings import Settings
 from server.storage.photos import MAX_BYTES
-from server.usecases.appending import SMALL_BYTES, append
+from server.usecases.appending import PIECE_BYTES, SMALL_BYTES, BodyCut, append
 from server.usecases.evidence import declare
 from server.usecases.photo_checks import check_upload, discard_abandoned, find_work
 from server.usecases.sessions import begin_session
@@ -190,6 +192,56 @@ async def test_of_two_appends_at_once_one_counts(
     await worker.send(path, data, 9000)
     await check_upload(services, id_of(path))
     assert await state_of(truth, data) == ("verified", None)
+
+
+@pytest.mark.parametrize("cut", [1, SMALL_BYTES, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 300_000])
+async def test_what_came_before_a_cut_is_kept(
+    worker: Uploader, services: Services, truth: asyncpg.Connection, cut: int
+) -> None:
+    data = noisy(36)
+    path = await worker.begin(data)
+
+    async def body() -> AsyncIterator[bytes]:
+        for at in range(0, cut, 60_000):
+            yield data[at : min(at + 60_000, cut)]
+        raise BodyCut
+
+    with pytest.raises(BodyCut):
+        await append(services, caller(), id_of(path), 0, body())
+
+    assert await worker.offset(path) == cut
+    await worker.send(path, data, 90_000)
+    await check_upload(services, id_of(path))
+    assert await state_of(truth, data) == ("verified", None)
+    assert await incoming(services) == {}
+
+
+async def test_a_client_that_is_gone_leaves_what_it_sent(worker: Uploader, app: Litestar) -> None:
+    data = jpeg(37)
+    path = await worker.begin(data)
+    came = iter(
+        [
+            {"type": "http.request", "body": data[:400], "more_body": True},
+            {"type": "http.request", "body": data[400:700], "more_body": True},
+        ]
+    )
+
+    async def receive() -> Any:
+        return next(came, {"type": "http.disconnect"})
+
+    async def send(_: Any) -> None:
+        """Nobody is there to hear it."""
+
+    fields = worker.headers | APPEND | {"Upload-Offset": "0", "Content-Length": str(len(data))}
+    scope: Any = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "PATCH", "scheme": "http"},
+        **{"path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "state": {}},
+        **{"headers": [(name.lower().encode(), value.encode()) for name, value in fields.items()]},
+        **{"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)},
+    }
+    await app(scope, receive, send)
+
+    assert await worker.offset(path) == 700
 
 
 async def test_servers_take_turns(
