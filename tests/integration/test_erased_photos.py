@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -17,14 +18,17 @@ from server.db.database import Database
 from server.errors import Problem
 from server.services import Services
 from server.storage.objects import ObjectMissing, ObjectStore
+from server.usecases.appending import append
 from server.usecases.erased_photos import sweep
 from server.usecases.erasure import erase_item
 from server.usecases.evidence import declare, photo_key, read_address, take_in, thumbnail_key
 from server.usecases.photo_checks import check_upload
+from server.usecases.uploads import create
 from tests.builders import CADRE, WORKER, build_city, caller, deliver, enrol, photo, picture
 from tests.integration.evidence_scene import until_someone_waits_for_a_lock
 
 AT_ONCE = timedelta(0)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +58,25 @@ async def _exists(services: Services, key: str) -> bool:
     except ObjectMissing:
         return False
     return True
+
+
+async def test_what_came_of_an_upload_goes_with_the_item(services: Services, truth: asyncpg.Connection) -> None:
+    """Some of the photo has come by appends: its pieces are removed, and the phone's next append is refused."""
+    item, data, worker = await dwelling(services, 1), picture(1), await caller(services, WORKER)
+    upload = await create(services, worker, PhotoRef(photo(1)["sha256"], len(data)))
+
+    async def body() -> AsyncIterator[bytes]:
+        yield data[:50]
+
+    await append(services, worker, upload.id, 0, body())
+    assert [one.size for one in await services.objects.older_than("incoming/", LATER, 10)] == [50]
+    await erase(services, item)
+    assert await services.objects.older_than("incoming/", LATER, 10) == []
+    with pytest.raises(Problem, match="upload_ended"):
+        await append(services, worker, upload.id, 50, body())
+    with pytest.raises(Problem, match="item_erased"):
+        await create(services, worker, PhotoRef(photo(1)["sha256"], len(data)))
+    assert await truth.fetchval("SELECT count(*) FROM upload WHERE state <> 'done'") == 0
 
 
 async def test_bytes_thumbnails_and_what_was_known_of_them_go(services: Services, truth: asyncpg.Connection) -> None:

@@ -34,10 +34,15 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "mark": (r"[A-Za-z0-9_-]{27}", "mark-{n:022d}", r"mark-[0-9]{22}"),
     "code": (r"[0-9A-Z]{12}", "CODE{n:08d}", r"CODE[0-9]{8}"),
     "url": (r"http://127\.0\.0\.1:[0-9]+/\S+", "https://photos.example/{n}", r"https://photos\.example/[0-9]+"),
+    "location": (
+        rf"/v1/uploads/{_UUID}",
+        "/v1/uploads/00000000-0000-4000-8001-{n:012d}",
+        r"/v1/uploads/00000000-0000-4000-8001-[0-9]{12}",
+    ),
     "etag": (r'"[^"]{8,}"', '"etag-{n}"', r'"etag-[0-9]+"'),
 }
 _STREAM = re.compile(rf"(grid|restricted)/({_UUID})")
-_BY_KEY = ("access", "refresh", "ticket", "epoch", "mark", "url", "rev", "etag")
+_BY_KEY = ("access", "refresh", "ticket", "epoch", "mark", "url", "rev", "etag", "location")
 _BY_FORM = ("id", "time")
 
 

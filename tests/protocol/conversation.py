@@ -22,6 +22,8 @@ from tests.protocol.live import LiveServer
 GOLDEN = Path(__file__).parent / "golden"
 HEADERS = (
     "content-type", "etag", "cache-control", "catalogue-version", "content-language", "www-authenticate", "vary",
+    "location", "upload-offset", "upload-length", "upload-metadata", "tus-resumable", "tus-version", "tus-extension",
+    "tus-max-size", "tus-checksum-algorithm",
 )  # fmt: skip
 MSGPACK = "application/msgpack"
 SKEW = 1_000_000

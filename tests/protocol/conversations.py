@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -302,6 +303,44 @@ def evidence(talk: Talk) -> None:
     phone.exchange("The item shows the photo as verified.")
 
 
+def resumed_upload(talk: Talk) -> None:
+    """A photo in appends by tus 1.0.0: what is refused, what is resumed, and that it is verified at the end."""
+    phone, one, data = Phone(talk), photo(1), picture(1)
+    phone.push("A report that names a photo.", created(1, "0401", photos=[one]) | {"urgency": "normal"})
+    tus = phone.headers | {"Tus-Resumable": "1.0.0"}
+    append = tus | {"Content-Type": "application/offset+octet-stream"}
+    talk.say("What can the server do?", "OPTIONS", "/v1/uploads", headers={})
+    named = {
+        "Upload-Length": str(one["size"]),
+        "Upload-Metadata": f"sha256 {b64encode(one['sha256'].encode()).decode()}",
+    }
+    talk.say("An upload for the photo.", "POST", "/v1/uploads", headers=tus | named)
+    path = talk.bindings.values[talk.steps[-1]["response"]["headers"]["location"]]
+    talk.say("The first bytes.", "PATCH", path, body=data[:40], headers=append | {"Upload-Offset": "0"})
+    talk.say(
+        "Their answer was lost: the same again.", "PATCH", path, body=data[:40], headers=append | {"Upload-Offset": "0"}
+    )
+    talk.say("How far has it come?", "HEAD", path, headers=tus)
+    summed = {"Upload-Offset": "40", "Upload-Checksum": f"sha256 {b64encode(sha256(data[40:60]).digest()).decode()}"}
+    talk.say("Damaged on the way.", "PATCH", path, body=data[41:61], headers=append | summed)
+    talk.say("The same as it should be.", "PATCH", path, body=data[40:60], headers=append | summed)
+    talk.say("The phone starts anew and asks for an upload.", "POST", "/v1/uploads", headers=tus | named)
+    through = {"X-HTTP-Method-Override": "PATCH", "Upload-Offset": "60"}
+    talk.say("The rest, where only POST gets through.", "POST", path, body=data[60:], headers=append | through)
+    talk.say("All of it came.", "HEAD", path, headers=tus)
+    talk.check_photos()
+    talk.say("Created again, there is nothing to send.", "POST", "/v1/uploads", headers=tus | named)
+    talk.say("Evidence is not taken back.", "DELETE", path, headers=tus)
+    talk.say("Another version of the protocol.", "HEAD", path, headers=phone.headers | {"Tus-Resumable": "0.2.2"})
+    talk.say("Nobody's upload.", "GET", "/v1/uploads/00000000-0000-4000-9000-000000000000", headers=tus)
+    other = named | {"Upload-Metadata": f"sha256 {b64encode(b'cd' * 32).decode()}"}
+    talk.say("An upload of another photo.", "POST", "/v1/uploads", headers=tus | other)
+    given_up = talk.bindings.values[talk.steps[-1]["response"]["headers"]["location"]]
+    talk.say("It is given up.", "DELETE", given_up, headers=tus)
+    talk.say("It has ended.", "GET", given_up, headers=tus)
+    phone.exchange("The item shows the photo as verified.")
+
+
 def review_and_case(talk: Talk) -> None:
     """A report is returned, corrected, approved, filed and dispatched; a late action is refused."""
     phone = Phone(talk)
@@ -369,6 +408,7 @@ CONVERSATIONS: list[Callable[[Talk], None]] = [
     changed_grids,
     published_catalogue,
     evidence,
+    resumed_upload,
     review_and_case,
     refusals,
 ]
