@@ -5,7 +5,7 @@ What is held is its author's alone: it has no grid, is neither reviewed nor disp
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,9 @@ from sync.working import Working, dead_among, waiting_for
 
 PhotoRole = Literal["report", "close"]
 
+_ASKED_AT_ONCE: Final[dict[bool, tuple[PhotoRole, ...]]] = {False: ("report",), True: ("report", "close")}
+"""Of which role photos must be there, by whether it was fixed on the spot."""
+
 
 def create(working: Working, turn: Turn) -> Decision:
     """What becomes of a creation. Raises Refused."""
@@ -33,10 +36,10 @@ def create(working: Working, turn: Turn) -> Decision:
     urgency = ruled_urgency(compiled.type, fields, change.urgency)
     _check_photos(compiled, fields, urgency)
     targets = working.targets(compiled, fields)
-    dead = dead_among(compiled, targets)
+    dead = dead_among(compiled, targets) if targets else set[str]()
     creation = Creation(turn, fields, urgency)
     placement = working.place(turn, change, turn.fixes, targets)
-    waiting = waiting_for(compiled, targets)
+    waiting = waiting_for(compiled, targets) if targets else None
     if waiting is not None and not _told_before_reference(creation, placement):
         return _chain(working, creation, placement, waiting)
     if placement.unsettled is not None:
@@ -149,12 +152,11 @@ def _again(working: Working, existing: ItemState, turn: Turn, fields: Fields) ->
 def _check_photos(compiled: CompiledType, fields: Fields, urgency: str) -> None:
     """What was fixed on the spot needs its photos from after at once; of others they are asked at closing."""
     fixed = is_fixed_on_site(compiled.type, fields)
-    _check_role(compiled, fields, "report", photos_needed(compiled.type, urgency, fixed, "report"))
-    if fixed:
-        _check_role(compiled, fields, "close", photos_needed(compiled.type, urgency, fixed, "close"))
+    for role in _ASKED_AT_ONCE[fixed]:
+        needed = photos_needed(compiled.type, urgency, fixed, role)
+        if needed and _photos_given(compiled, fields, role) < needed:
+            raise Refused("rejected", "photos_needed")
 
 
-def _check_role(compiled: CompiledType, fields: Fields, role: PhotoRole, needed: int) -> None:
-    photos = fields.get(compiled.photo_field or "", ()) if needed else ()
-    if [photo["role"] for photo in photos].count(role) < needed:
-        raise Refused("rejected", "photos_needed")
+def _photos_given(compiled: CompiledType, fields: Fields, role: PhotoRole) -> int:
+    return [photo["role"] for photo in fields.get(compiled.photo_field or "", ())].count(role)

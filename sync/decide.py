@@ -56,7 +56,8 @@ def _decide(working: Working, index: int, one: Dated, fixes: Fixes) -> Decision:
     if isinstance(one, str):
         return Decision(None, "rejected", code=one)
     change, captured_at = one
-    if change.item in working.context.erased:
+    erased = working.context.erased
+    if erased and change.item in erased:
         return Decision(change.item, "rejected", code="item_erased")
     try:
         decision = _by_operation(working, index, change, captured_at, fixes)
@@ -73,11 +74,12 @@ def _by_operation(working: Working, index: int, change: Change, captured_at: dat
         raise Refused("rejected", "type_unknown")
     if captured_at < working.oldest:
         raise Refused("quarantined", "lease_exceeded")
-    if context.links:
-        change = name_winners(change, compiled, context.links)
+    links = context.links
+    if links:
+        change = name_winners(change, compiled, links)
     turn = Turn(index, change, compiled, captured_at, fixes)
-    if change.item in context.links:
-        return carry(working, turn, context.links[change.item])
+    if links and change.item in links:
+        return carry(working, turn, links[change.item])
     if change.op == "create":
         return create(working, turn)
     state = working.items.get(change.item)

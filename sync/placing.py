@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Struct, ValidationError, convert, to_builtins
+from msgspec import Struct, ValidationError, convert
 
 from schemas.forms import CompiledType
 from schemas.item_type import GridSource
 from schemas.wire import Change
 from sync.crosswalk import Fault
 from sync.items import Fields
-from sync.rebase import Background, Rebase, derivation, read_claim, settle
+from sync.rebase import Background, Rebase, read_claim, settle, stored_derivation
 from sync.registry import Registry
 from sync.territory import Fix, Sighting
 
@@ -91,7 +91,7 @@ def place(
         sighting=sighting or Sighting(registry.index),
         background=Background(writing.known, writing.reference_grid) if writing.known < registry.version else None,
     )
-    told, then, grid_id = to_builtins(derivation(rebase, registry)), rebase.then, rebase.territory.grid_id
+    told, then, grid_id = stored_derivation(rebase, registry), rebase.then, rebase.territory.grid_id
     if then is not None and then != grid_id:
         told["from"] = str(then)
     if grid_id is not None:

@@ -48,7 +48,8 @@ def apply_rules(item_type: ItemType, fields: Fields, claimed_urgency: str | None
 
 def ruled_urgency(item_type: ItemType, fields: Fields, claimed_urgency: str | None) -> str:
     """The urgency of the ruling alone."""
-    return _urgency(item_type, _combined(item_type.rules, fields).urgency, claimed_urgency)
+    ruled = [rule.then.urgency for rule in item_type.rules if rule.then.urgency and holds(rule.when, fields)]
+    return _urgency(item_type, ruled[-1] if ruled else None, claimed_urgency)
 
 
 def is_fixed_on_site(item_type: ItemType, fields: Fields) -> bool:

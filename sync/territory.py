@@ -98,14 +98,25 @@ def decide_territory(
     empty or a grid has no single successor. GridSources that the type does not name are not asked.
     """
     said = {"point": point, "reference": reference_grid, "capture": capture, "claimed": claimed_grid}
-    findings = tuple([_find(source, said[source], sighting) for source in sources])
-    giving = [finding for finding in findings if finding.grid_id is not None]
+    findings: list[Finding] = []
+    giving: list[Finding] = []
+    for source in sources:
+        finding = _find(source, said[source], sighting)
+        findings.append(finding)
+        if finding.grid_id is not None:
+            giving.append(finding)
     if not giving:
-        return Territory(None, None, (), findings)
+        return Territory(None, None, (), tuple(findings))
     decisive = giving[0]
-    decided = (decisive.grid_id,)
-    disagreeing = tuple([later for later in giving if later.grid_id not in decided])
-    return Territory(decisive.grid_id, decisive.source, disagreeing, findings)
+    return Territory(decisive.grid_id, decisive.source, _others(giving), tuple(findings))
+
+
+def _others(giving: list[Finding]) -> tuple[Finding, ...]:
+    """Those that give another grid than the first of them."""
+    if len(giving) == 1:
+        return ()
+    decided = (giving[0].grid_id,)
+    return tuple([later for later in giving if later.grid_id not in decided])
 
 
 def _find(source: GridSource, said: Fix | UUID | None, sighting: Sighting) -> Finding:

@@ -53,10 +53,12 @@ class Working:
         self.referrers = dict(context.referrers)
         self.cases = dict(context.cases)
         self.open_conflicts = {item: list(held) for item, held in context.open_conflicts.items()}
-        self._streams = frozenset(grid_streams(self.authority.at(context.now).assignments))
+        self._read: dict[str, set[UUID]] = {"grid": set(), "grid_restricted": set()}
+        for stream_class, grid_id in grid_streams(self.authority.at(context.now).assignments):
+            self._read[stream_class].add(grid_id)
         self._deleting = deleting
         self._revisions: dict[UUID, list[Revision]] = {}
-        self._permitted: set[tuple[Held, str, Operation, UUID, UUID | None, UUID | None, int]] = set()
+        self._permitted: set[tuple[Held, str, Operation, UUID | None, UUID | None, UUID | None, int]] = set()
         self._former = dict(context.former)
         # Where nothing was published within the lease, every change is judged by the same version.
         self._only_version = context.registry.only_since(self.oldest)
@@ -81,9 +83,9 @@ class Working:
             self._former[after.id] = (*self._former.get(after.id, ()), moved)
         self._revisions.setdefault(after.id, []).append(revision)
         if after.type in self.context.catalogue.referred:
-            known = self.references.get(after.id)
-            waiting = known.waiting if known and after.grid_id is None else None
-            former = self._former.get(after.id, ())
+            known = self.references.get(after.id) if after.grid_id is None else None
+            waiting = known.waiting if known else None
+            former = self._former.get(after.id, ()) if self._former else ()
             self.references[after.id] = Reference(after.type, after.grid_id, after.deleted, waiting, former)
         if self._deleting:
             self._remember_referring(revision.before, after)
@@ -209,17 +211,21 @@ class Working:
         `then`: the grid of the item as the registry stood that its author worked by, where that may differ.
         """
         held, known = self.authority.at(turn.captured_at), self.known(turn.captured_at)
-        asked = held, turn.compiled.code, operation, author_id, grid_id, then, known
+        # Mostly what he writes is his own; then his id need not be hashed.
+        other = None if author_id is self.context.author_id else author_id
+        asked = held, turn.compiled.code, operation, other, grid_id, then, known
         if asked not in self._permitted:
-            self._judge(turn, operation, author_id, grid_id, then)
+            self._judge(turn, held, operation, author_id, grid_id, then)
             self._permitted.add(asked)
 
     def _judge(
-        self, turn: Turn, operation: Operation, author_id: UUID, grid_id: UUID | None, then: UUID | None
+        self, turn: Turn, held: Held, operation: Operation, author_id: UUID, grid_id: UUID | None, then: UUID | None
     ) -> None:
-        places = self.places(turn, author_id, grid_id, then)
-        code = self._refusal(turn, operation, next(places))
-        if code == "out_of_scope" and any(self._refusal(turn, operation, former) is None for former in places):
+        def refusal(place: ItemFacts) -> WriteRefusal | None:
+            return held.refusal(self.context.author_id, place, turn.compiled.type, operation)
+
+        code = refusal(_facts(turn, author_id, grid_id, self.context.registry.code(grid_id)))
+        if code == "out_of_scope" and any(refusal(one) is None for one in self.places(turn, author_id, grid_id, then)):
             return
         if code == "delete_not_allowed":
             raise Refused("rejected", code)
@@ -240,9 +246,7 @@ class Working:
         the offline lease. A grid that went to another community lay in the former one for him.
         """
         for one, code in self._lying(turn, grid_id, then):
-            yield ItemFacts(
-                type=turn.compiled.code, grid_id=one, grid_code=code or "", author_id=author_id, holders=holders
-            )
+            yield _facts(turn, author_id, one, code, holders)
 
     def _lying(self, turn: Turn, grid_id: UUID | None, then: UUID | None) -> Iterator[tuple[UUID | None, str | None]]:
         """The grids of `places`, each with its code; the present one mostly decides, so it comes first."""
@@ -256,17 +260,21 @@ class Working:
             for one in lineage.predecessors(grid_id):
                 yield one, lineage.code_at(one, known)
 
-    def _refusal(self, turn: Turn, operation: Operation, facts: ItemFacts) -> WriteRefusal | None:
-        held = self.authority.at(turn.captured_at)
-        return held.refusal(self.context.author_id, facts, turn.compiled.type, operation)
-
     def reads(self, stream_class: str, grid_id: UUID) -> bool:
         """Whether a stream of a grid is on its author's phone."""
-        return ("grid_restricted" if stream_class == "grid_restricted" else "grid", grid_id) in self._streams
+        return grid_id in self._read["grid_restricted" if stream_class == "grid_restricted" else "grid"]
 
     def signed(self, item: ItemState) -> ItemState:
         """The item with its rev."""
         return msgspec.structs.replace(item, rev=revision_rev(self.context.secrets[item.id], item))
+
+
+def _facts(
+    turn: Turn, author_id: UUID, grid_id: UUID | None, code: str | None, holders: tuple[Organisation, ...] = ()
+) -> ItemFacts:
+    return ItemFacts(
+        type=turn.compiled.code, grid_id=grid_id, grid_code=code or "", author_id=author_id, holders=holders
+    )
 
 
 def dead_among(compiled: CompiledType, targets: Targets) -> set[str]:
