@@ -151,11 +151,19 @@ class Repair(Struct, frozen=True, omit_defaults=True):
     want: Annotated[list[Hex16], Meta(max_length=1_000)] = []
 
 
+class PutAway(Struct, frozen=True, array_like=True):
+    """A notice that its reader has put away, and the version of it that he saw."""
+
+    notice: UUID
+    version: Count
+
+
 class ExchangeRequest(Struct, frozen=True, omit_defaults=True):
     """The header of an exchange; change sets `first`, `first + 1`, … follow it as opaque bytes.
 
     `repairs`: by stream, see `Repair`. `salvage`: items that the device holds and the server's new epoch does not, each
-    an `ItemBody` as it was pulled. `done`: the directives that the device has carried out.
+    an `ItemBody` as it was pulled. `done`: the directives that the device has carried out. `put_away`: the notices that
+    it still holds and that ask for nothing more.
     """
 
     device: UUID
@@ -172,6 +180,7 @@ class ExchangeRequest(Struct, frozen=True, omit_defaults=True):
     repairs: dict[str, Repair] = {}
     salvage: Annotated[list[Raw], Meta(max_length=200)] = []
     done: Annotated[list[UUID], Meta(max_length=100)] = []
+    put_away: Annotated[list[PutAway], Meta(max_length=100)] = []
 
 
 class PackedExchangeRequest(ExchangeRequest, frozen=True, omit_defaults=True):

@@ -137,8 +137,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     absence_days: Annotated[
         int,
         _about(
-            "记录移出后,同步流保留其去向的天数;须长于离线有效期",
-            "How long a stream remembers what has left it; longer than the offline lease",
+            "记录移出后,同步流保留其去向的天数,无人收起的放行通知亦到期自行结束;须长于离线有效期",
+            "How long a stream remembers what has left it, and a release is told; longer than the offline lease",
             "45",
             unit="days",
             ge=2,

@@ -14,6 +14,9 @@ from operator import xor
 from struct import pack
 from uuid import UUID
 
+ENDS_WHEN_SEEN = frozenset({"released"})
+"""The codes of notices that tell of something done and ask for nothing: each ends once its reader has put it away."""
+
 _BITS = 1 << 64
 
 

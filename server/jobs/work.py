@@ -22,7 +22,7 @@ from server.jobs.witness import witnessing
 from server.logs import failure
 from server.services import Services, open_services
 from server.settings import Settings
-from server.usecases import compaction, erased_photos, photo_checks, receipts, retention
+from server.usecases import compaction, erased_photos, notices, photo_checks, receipts, retention
 from server.usecases.adopting import adopt_photos
 from server.usecases.audit_sealing import seal_trail
 from server.usecases.evidence import VERIFY_PHOTO
@@ -40,6 +40,7 @@ COMPACT = "compact"
 SEAL_TRAIL = "seal_trail"
 SEAL_WHOLE_TRAIL = "seal_whole_trail"
 PRUNE_RECEIPTS = "prune_receipts"
+LAPSE_NOTICES = "lapse_notices"
 TIDY = "tidy"
 MOVE_ITEMS = "move_items"
 
@@ -122,6 +123,10 @@ def make_worker(services: Services, queue: JobQueue) -> PgQueuer:
     @worker.schedule(COMPACT, _LAST_AT_NIGHT)
     async def compact(_: Schedule) -> None:
         await _safely(services, COMPACT, compaction.compact)
+
+    @worker.schedule(LAPSE_NOTICES, _LAST_AT_NIGHT)
+    async def lapse_notices(_: Schedule) -> None:
+        await _safely(services, LAPSE_NOTICES, notices.lapse)
 
     @worker.schedule(TIDY, _NIGHTLY)
     async def tidy(_: Schedule) -> None:

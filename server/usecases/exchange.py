@@ -16,6 +16,7 @@ from server.memory import Session
 from server.services import Services
 from server.usecases.directives import note_done
 from server.usecases.hearing import Hearing, hear_device, hearing_of
+from server.usecases.notices import put_away
 from server.usecases.pull import Pulled, current_mark, pull
 from server.usecases.push import Arrival, EpochOver, push_sets
 from server.usecases.salvage import keep_salvage
@@ -51,6 +52,8 @@ async def exchange(
     receipts = await _decided(services, request, sets, now) if sets else []
     if request.done:
         await services.database.write(lambda tx: note_done(tx, request.device, request.done))
+    if request.put_away:
+        await services.database.write(lambda tx: put_away(tx, request.device, request.put_away))
     # Only now: captures are dated between the exchange before this one and this one.
     async with services.database.single() as connection:
         seen = await live.note_exchange(connection, request.device, _said(request, now), list(request.cursors))

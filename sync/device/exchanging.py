@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from schemas.wire import Clock, ExchangeAnswer, ExchangeRequest, StreamPage
-from sync.device import comparing, directives, epochs, erased, outbox, photos, pulled, salvage
+from sync.device import comparing, directives, epochs, erased, notices, outbox, photos, pulled, salvage
 from sync.device.state import State, StreamState
 from sync.device.views import Applied, Outgoing
 from sync.framing import Form
@@ -37,6 +37,7 @@ def next_request(
         repairs=comparing.questions(state, is_last=is_last),
         salvage=salvage.carry(state, form),
         done=done,
+        put_away=notices.carry(state),
     )
     return Outgoing(state.serial, request, [sealed.raw for sealed in sets])
 
@@ -72,6 +73,7 @@ def tidy(state: State, dropped: set[UUID]) -> list[str]:
     """Deletes what no stream holds and nothing unsent needs; returns the keys of photos let go."""
     needed = {edit.change.item for edit in outbox.unsent(state)} | photos.items_with_unsent(state)
     pulled.sweep(state, dropped, needed)
+    notices.forget_ended(state)
     return photos.release_photos(state)
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from schemas.wire import FeedKind, NoticeBody
 from sync.device.state import Edit, State
 from sync.device.views import VisibleItem
 
@@ -23,11 +22,6 @@ def items(state: State) -> list[VisibleItem]:
         edits.setdefault(edit.change.item, []).append(edit)
     seen = (_overlay(state, item, edits.get(item, [])) for item in sorted({*state.items, *edits}))
     return [item for item in seen if item is not None]
-
-
-def notices(state: State, kind: FeedKind) -> list[NoticeBody]:
-    """The notices of a kind, in the order of their ids."""
-    return [body for _, body in sorted(state.notices.items()) if body.kind == kind]
 
 
 def _overlay(state: State, item: UUID, edits: list[Edit]) -> VisibleItem | None:

@@ -28,7 +28,7 @@ from schemas.wire import (
     Transition,
 )
 from sync import feed
-from sync.device import directives, epochs, exchanging, looking, outbox, photos, pulled, sealing
+from sync.device import directives, epochs, exchanging, looking, notices, outbox, photos, pulled, sealing
 from sync.device.state import Held, OwnPhoto, State, StreamState, Told
 from sync.device.views import Applied, NotVisibleError, Outgoing, VisibleItem
 from sync.framing import Form
@@ -135,6 +135,10 @@ class Device:
         """The worker has put a message away."""
         self._state.told = [told for told in self._state.told if (told.no, told.index) != (no, index)]
 
+    def put_away(self, notice: UUID) -> None:
+        """The worker has put a notice away that asks for nothing more; any other stays until what it is about ends."""
+        notices.put_away(self._state, notice)
+
     # Exchanging ------------------------------------------------------------------------------------------
 
     def next_request(
@@ -200,7 +204,7 @@ class Device:
     @property
     def mark(self) -> str | None:
         """The mark to ask `GET /v1/exchange` with; None when an exchange is due anyway."""
-        return None if self.unsent else self._state.mark
+        return None if self.unsent or self._state.put_away else self._state.mark
 
     @property
     def unsent(self) -> int:
@@ -255,11 +259,15 @@ class Device:
 
     def todos(self) -> list[NoticeBody]:
         """What the worker is asked to do."""
-        return looking.notices(self._state, "todo")
+        return notices.of_kind(self._state, "todo")
 
     def parked(self) -> list[NoticeBody]:
         """The worker's own changes that wait for a person's decision."""
-        return looking.notices(self._state, "parked")
+        return notices.of_kind(self._state, "parked")
+
+    def notices(self) -> list[NoticeBody]:
+        """What else the worker is told: that something of his was released, or is there twice."""
+        return notices.of_kind(self._state, "notice")
 
     def told(self) -> list[Told]:
         """The changes that were not applied, with the reason, until they are dismissed."""

@@ -126,6 +126,8 @@ class State(Struct):
     streams: dict[str, StreamState] = {}
     items: dict[UUID, ItemBody] = {}
     notices: dict[UUID, NoticeBody] = {}
+    # Those that the worker has put away, at the version that he saw: out of his sight, and told to the server.
+    put_away: dict[UUID, int] = {}
     orphans: set[UUID] = set()
     mark: str | None = None
     repairs: int = 0

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from schemas.wire import Cursor
 from server.usecases import receipts
 from server.usecases.compaction import compact
+from server.usecases.notices import lapse
 from server.usecases.photo_checks import check_upload
 from sync.framing import set_hash
 from tests.builders import photo, picture
@@ -31,6 +32,12 @@ PICTURES = 40
 async def compaction(city: City, chance: Random) -> bool:
     """All absences so far are old; what was away for longer compares."""
     return await compact(city.services, datetime.now(UTC) + _LONG) > 0
+
+
+@rule(0.7)
+async def lapse_notices(city: City, chance: Random) -> bool:
+    """Nobody has put them away for long."""
+    return await lapse(city.services, datetime.now(UTC) + _LONG) > 0
 
 
 @rule(1.2)

@@ -14,6 +14,7 @@ from server.usecases.directives import wipe_device
 from server.usecases.leaving import leave, unassign
 from server.usecases.orders import Order
 from server.usecases.people import PostWish, assign
+from server.usecases.quarantine_release import ReleaseOrder, release
 from sync.resolve import Choice
 from tests.builders import (
     CENTRE,
@@ -225,6 +226,34 @@ async def settle(city: City, conflict: UUID, choice: Choice | None) -> bool:
                 continue
             return False
         city.acted("conflict.undo" if choice is None else "conflict.resolve", conflict, person)
+        return True
+    return False
+
+
+# The quarantine --------------------------------------------------------------------------------------------
+
+
+@rule(3)
+async def release_held(city: City, chance: Random) -> bool:
+    """Let something go on that was not to be applied as it stood."""
+    rows = await city.rows(
+        "SELECT id, code FROM quarantine WHERE state = 'held' AND outcome = 'quarantined' "
+        "ORDER BY received_at DESC, set_no, set_index, id LIMIT 20"
+    )
+    if not rows:
+        return False
+    row = chance.choice(rows)
+    for person in _SETTLERS:
+        order = ReleaseOrder(actor=await city.caller(person), reason=_REASON, now=datetime.now(UTC))
+        try:
+            await release(city.services, order, (row["id"], row["id"]))
+        except Problem as problem:
+            if problem.code in ("not_found", "forbidden"):
+                continue
+            tell(city, f"{row['id']} {row['code']} {problem.code}")
+            return False
+        city.acted("quarantine.released", row["id"], person)
+        tell(city, f"{row['id']} {row['code']}")
         return True
     return False
 

@@ -22,6 +22,7 @@ async def check(city: City) -> None:
     await lives.sets_have_one_effect_in_order(city)
     await lives.conflicts_are_there(city)
     await lives.no_step_waits_for_what_is_there(city)
+    await lives.notices_are_of_what_is_open(city)
     await lives.links_are_those_that_were_made(city)
     await the_registry_is_what_was_planned(city)
     await places.every_item_has_a_place(city)

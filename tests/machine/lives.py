@@ -47,6 +47,8 @@ async def sets_have_one_effect_in_order(city: City) -> None:
     holds("I2", not twice, "a change has one effect", twice[:3])
     rows = await city.rows(
         "SELECT item_id, device_id, set_no, set_index FROM revision WHERE set_no IS NOT NULL AND device_id IS NOT NULL "
+        # What a person released comes when he released it.
+        "AND NOT coalesce(derivation ? 'released', false) "
         "ORDER BY item_id, device_id, version"
     )
     for one, other in pairwise(rows):
@@ -94,6 +96,29 @@ async def no_step_waits_for_what_is_there(city: City) -> None:
         verified = row["before"] >= report and row["after"] >= photos.close_min
         there = {"evidence_not_verified": verified, "review_pending": verified and row["review"] == "approved"}
         holds("I5", not there.get(row["code"], False), "no step waits for what is there", row["id"], row["code"])
+
+
+async def notices_are_of_what_is_open(city: City) -> None:
+    """Each ends with what it is about, and none is lacking; what asks for nothing is its reader's to put away."""
+    wrong = await city.rows(
+        "SELECT n.id, n.code, n.open FROM notice n JOIN item i ON i.id = n.item_id "
+        "LEFT JOIN conflict c ON c.id = n.conflict_id LEFT JOIN review r ON r.item_id = n.item_id "
+        "WHERE n.code <> 'released' AND n.open <> CASE n.code "
+        "  WHEN 'returned' THEN r.state = 'returned' AND r.answers = n.user_id AND NOT i.deleted "
+        "  ELSE c.state = 'open' AND c.author_id = n.user_id AND (c.kind = 'duplicate') = (n.code = 'duplicate') END"
+    )
+    holds("I3", not wrong, "a notice is open while what it is about is", *[dict(one) for one in wrong[:3]])
+    lacking = await city.rows(
+        "SELECT c.id, c.kind FROM conflict c WHERE c.state = 'open' "
+        "AND NOT EXISTS (SELECT FROM notice n WHERE n.id = c.id AND n.open) "
+        "UNION ALL SELECT r.item_id, 'returned' FROM review r JOIN item i ON i.id = r.item_id "
+        "WHERE r.state = 'returned' AND NOT i.deleted AND NOT EXISTS "
+        "  (SELECT FROM notice n WHERE n.item_id = r.item_id AND n.code = 'returned' AND n.open)"
+    )
+    holds("I3", not lacking, "what waits for somebody is told to him", *[dict(one) for one in lacking[:3]])
+    for phone in city.phones:
+        left = phone.state.put_away if city.scope(phone) else {}
+        holds("I6", not left, "what was put away is gone once the phone has exchanged", phone.number, left)
 
 
 async def links_are_those_that_were_made(city: City) -> None:

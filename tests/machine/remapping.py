@@ -378,7 +378,7 @@ async def settle_ground(city: City) -> None:
 # Maps ------------------------------------------------------------------------------------------------------
 
 
-@rule(4)
+@rule(6)
 async def listen(city: City, chance: Random) -> bool:
     """The server looks at the registry, as it does every two seconds."""
     if not city.is_deaf:

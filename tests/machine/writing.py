@@ -350,6 +350,18 @@ async def too_old_catalogue(city: City, chance: Random) -> bool:
     return True
 
 
+@rule(2)
+async def put_away(city: City, chance: Random) -> bool:
+    """A worker has read that something of his was released."""
+    read = [(phone, one) for phone in city.phones for one in phone.device.notices() if one.code == "released"]
+    if not read:
+        return False
+    phone, notice = chance.choice(read)
+    phone.device.put_away(notice.id)
+    tell(city, f"{phone.number} {notice.id}")
+    return True
+
+
 @rule(4)
 async def update_app(city: City, chance: Random) -> bool:
     """The app is updated."""

@@ -36,7 +36,9 @@ FROM jsonb_to_recordset($1) AS r (
     id uuid, user_id uuid, kind text, code text, item_id uuid, conflict_id uuid, open boolean,
     created_at timestamptz
 )
-ON CONFLICT (id) DO UPDATE SET version = greatest(notice.version + 1, excluded.version), open = excluded.open
+ON CONFLICT (id) DO UPDATE SET
+    version = greatest(notice.version + 1, excluded.version), open = excluded.open,
+    created_at = CASE WHEN excluded.open THEN excluded.created_at ELSE notice.created_at END
 RETURNING id, user_id, kind, version, open;
 
 -- name: wanted_conflicts
