@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -155,7 +155,8 @@ class GridView(Struct, frozen=True):
     """A current grid. `outline`: rings of WGS-84 [lon, lat], the outer one first.
 
     `printed`: the 16 digits of its plate and QR code. `compounds`: names of the housing estates in it. `synthetic`: the
-    outline was made for a demonstration and is no survey.
+    outline was made for a demonstration and is no survey. `valid_from`, `valid_to`: its first and last day by the clocks
+    of the city, as the registry's file has them; None where it names none.
     """
 
     id: UUID
@@ -170,6 +171,8 @@ class GridView(Struct, frozen=True):
     micro_grids: list[MicroGridView]
     outline: list[list[tuple[float, float]]]
     synthetic: bool
+    valid_from: date | None = None
+    valid_to: date | None = None
 
 
 class RegistryView(Struct, frozen=True):

@@ -64,8 +64,20 @@ async def test_a_grid_has_everything_an_app_draws(app_client: httpx.AsyncClient,
             "micro_grids": [{"code": f"{town.EAST}001-01", "name": "东片"}],
             "outline": [ring],
             "synthetic": True,
+            "valid_from": None,
+            "valid_to": None,
         }
     ]
+
+
+async def test_a_grid_tells_its_first_and_last_day(app_client: httpx.AsyncClient, truth: asyncpg.Connection) -> None:
+    """As the file has them: whole days, of which the last one still counts."""
+    await truth.execute("UPDATE grid_label SET valid_from = '2026-03-01', valid_to = '2026-11-30'")
+    view = (await app_client.get("/v1/registry", headers=await bearer(app_client, town.WORKER_EAST))).json()
+    assert [(one["valid_from"], one["valid_to"]) for one in view["grids"]] == [("2026-03-01", "2026-11-30")]
+    await truth.execute("UPDATE grid_label SET valid_from = NULL")
+    view = (await app_client.get("/v1/registry", headers=await bearer(app_client, town.WORKER_EAST))).json()
+    assert [(one["valid_from"], one["valid_to"]) for one in view["grids"]] == [(None, "2026-11-30")]
 
 
 async def test_what_is_held_is_not_sent_again(app_client: httpx.AsyncClient, truth: asyncpg.Connection) -> None:

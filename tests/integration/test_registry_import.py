@@ -12,6 +12,7 @@ import pytest
 
 from server.errors import Problem
 from server.services import Services
+from server.usecases.registry import registry_of
 from server.usecases.registry_export import export_grids
 from server.usecases.registry_import import ImportOrder, ImportReport, import_registry
 from server.usecases.registry_rows import Files
@@ -96,6 +97,14 @@ async def test_a_column_that_is_not_there_changes_nothing_and_an_empty_cell_does
     assert (await take_in(services, files([first._replace(more={})]))).version is None
     await take_in(services, files([first._replace(more={"compounds": "", "synthetic": "no"})]))
     assert tuple(await truth.fetchrow(query, first.code)) == ([], micro_grids, date(2024, 1, 1), None, False)
+
+
+async def test_another_last_day_is_told_to_who_holds_the_former_version(services: Services) -> None:
+    first = town_rows()[0]
+    await take_in(services, files([first._replace(more={"valid_from": "2024-01-01", "valid_to": "2026-11-30"})]))
+    view = msgspec.json.decode((await registry_of(services, await caller(services, WORKER_EAST), 1)).body)
+    told = [(one["code"], one["valid_from"], one["valid_to"]) for one in view["grids"]]
+    assert (view["version"], told) == (2, [(first.code, "2024-01-01", "2026-11-30")])
 
 
 async def test_one_bad_row_keeps_everything_out(services: Services, truth: asyncpg.Connection) -> None:

@@ -76,6 +76,11 @@ class Talk:
         self.server.publish_catalogue()
         self.steps.append({"what": "A new version of the catalogue is published.", "do": "publish_catalogue"})
 
+    def release_held(self) -> None:
+        """Have an office release what the quarantine holds."""
+        self.server.release_held()
+        self.steps.append({"what": "An office releases it from the quarantine.", "do": "release_held"})
+
     def _noted_request(self, path: str, headers: dict[str, str], body: bytes, shape: str) -> dict[str, Any]:
         known = self.bindings.stand_ins
         shown = replaced(body, known)

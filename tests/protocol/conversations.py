@@ -233,6 +233,22 @@ def conflict(talk: Talk) -> None:
     second.push("A further edit of the parked field joins it.", edited(1, "0102", base, address="丙"), cursors=known)
 
 
+def released_notice(talk: Talk) -> None:
+    """What was written in a grid that is not the worker's is released, and he puts the notice of it away."""
+    phone = Phone(talk)
+    empty = phone.exchange("The first exchange.")
+    foreign = created(1, "0102", location=form("0102", GRIDS[1])["location"]) | {"grid": GRIDS[1]}
+    known = cursors(empty)
+    phone.push("A dwelling in a neighbour's grid is kept for a person.", foreign, cursors=known)
+    talk.release_held()
+    told = phone.exchange("Its author is told.", cursors=known)
+    known |= cursors(told)
+    (entry,) = (one for page in told["streams"] for one in page["entries"] if one["kind"] == "notice")
+    seen = [[entry["id"], entry["version"]]]
+    known |= cursors(phone.exchange("He has read it and put it away.", cursors=known, put_away=seen))
+    phone.exchange("Named once more, it changes nothing.", cursors=known, put_away=seen)
+
+
 def coming_and_going(talk: Talk) -> None:
     """A deleted item leaves an absence; a stream that is not the phone's is lost; a wrong cursor begins again."""
     first, second = Phone(talk), Phone(talk, MATE, "install-0002")
@@ -411,4 +427,5 @@ CONVERSATIONS: list[Callable[[Talk], None]] = [
     resumed_upload,
     review_and_case,
     refusals,
+    released_notice,
 ]

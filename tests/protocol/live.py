@@ -13,6 +13,7 @@ import socket
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -31,10 +32,11 @@ from server.sealing import unseal
 from server.services import Services
 from server.settings import Settings
 from server.usecases.photo_checks import check_upload
+from server.usecases.quarantine_release import ReleaseOrder, release
 from server.usecases.sessions import begin_session
 from server.worker import config
 from tests import builders
-from tests.builders import GRIDS, Person
+from tests.builders import CADRE, GRIDS, Person
 from tests.databases import copying, drop_database
 from tests.integration.catalogue_scene import PUBLISHER, edition, publish
 from tests.integration.registry_change_scene import FIRST, apply, plan_files, strip
@@ -119,6 +121,16 @@ class LiveServer:
         await apply(self.services, plan_files({"merge": GRIDS[:2], "into": {"code": FIRST, "name": "并"}}, s011=both))
         self.services.registry_holder._checked_at = float("-inf")
         await self.services.registry_holder.refresh()
+
+    def release_held(self) -> None:
+        """An office lets go on what the quarantine holds."""
+        self.run(self._release_held())
+
+    async def _release_held(self) -> None:
+        who = await builders.caller(self.services, CADRE, "cli")
+        order = ReleaseOrder(actor=who, reason="确属帮办", now=datetime.now(UTC))
+        for row in await self._fetch("SELECT id FROM quarantine WHERE state = 'held' ORDER BY id"):
+            await release(self.services, order, (row["id"], row["id"]))
 
     def publish_catalogue(self) -> None:
         """The same forms become a new version, and the server has seen it."""

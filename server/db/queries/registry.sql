@@ -43,7 +43,7 @@ SELECT grid_id AS id, code, community, kind, name, outline FROM grid_label WHERE
 
 -- name: grids_of_area
 SELECT l.grid_id AS id, l.code, l.name, l.kind, l.community, d.name_zh AS community_zh, d.name_en AS community_en,
-    l.compounds, l.micro_grids, l.outline, l.synthetic
+    l.compounds, l.micro_grids, l.outline, l.synthetic, l.valid_from, l.valid_to
 FROM grid_label l
 JOIN division d ON d.code = l.community
 WHERE l.to_version IS NULL AND (l.grid_id = ANY($1) OR l.code LIKE ANY($2::text[]))
