@@ -17,6 +17,7 @@ SKEW_NOTED: Final = timedelta(minutes=5)
 person who reads its times, on a photo or in a form, should know that they are not those of the city."""
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def city_day(moment: datetime) -> date:
@@ -53,8 +54,7 @@ def skew_seconds(capture: Capture, captured_at: datetime) -> int | None:
 
 def _age(capture: Capture, sent: Clock) -> timedelta:
     if capture.boot == sent.boot and capture.boot and sent.mono >= capture.mono:
-        # A phone does not run for a thousand years; a larger number is noise and must not overflow.
-        return timedelta(milliseconds=min(sent.mono - capture.mono, 31_536_000_000_000))
+        return _MILLISECOND * (sent.mono - capture.mono)
     if (capture.wall.tzinfo is None) == (sent.wall.tzinfo is None):
         return sent.wall - capture.wall
     return timedelta()

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import chain
-from math import isfinite
 from struct import Struct
+from sys import float_info
 from typing import Any, Literal, NoReturn, TypeVar
 
 import msgspec
@@ -36,7 +36,12 @@ Form = Literal["json", "msgpack"]
 Decoded = TypeVar("Decoded")
 
 MAX_DEPTH = 32
-_MAX_INT = 2**63 - 1
+_BOUNDS: dict[type, tuple[float, float]] = {
+    int: (-(2**63 - 1), 2**63 - 1),
+    float: (-float_info.max, float_info.max),
+}
+"""What a database and its JSON can hold; no number that is none, and no infinity, lies within."""
+
 _STREAM_KEY = re.compile(r"[\x21-\x7e]{1,80}")
 _WHERE = re.compile(r" - at `(\$[^`]*)`$")
 _ENCODERS = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
@@ -156,7 +161,7 @@ def decode_change(raw: msgspec.Raw, form: Form) -> Change:
     position = change.capture.position
     if position is not None and position.fixed_at is not None:
         _check_time(position.fixed_at, "change", "$.capture.position.fixed_at")
-    _check_values(change.fields.values(), _joined(change.fields))
+    _check_map(change.fields, MAX_DEPTH)
     return change
 
 
@@ -197,38 +202,36 @@ def _check_time(time: datetime, what: str, where: str) -> None:
         raise Unreadable(f"{what}_malformed", where)
 
 
-def _check_values(values: Iterable[Any], keys: str = "", levels: int = MAX_DEPTH) -> None:
-    """Text without NUL, finite numbers within 64 bits, string keys, at most so many levels."""
-    if not levels:
-        _refuse("too_deep")
+def _check_map(values: dict[Any, Any], levels: int) -> None:
+    """String keys, looked at all at once, and values as `_check_values` takes them."""
+    try:
+        keys = "".join(values)
+    except TypeError:
+        _refuse("malformed")
     if "\0" in keys:
         _refuse("text_invalid")
+    _check_values(values.values(), levels)
+
+
+def _check_values(values: Iterable[Any], levels: int) -> None:
+    """Text without NUL, finite numbers within 64 bits, at most so many levels."""
+    if not levels:
+        _refuse("too_deep")
     for value in values:
         kind = type(value)
         if kind is str:
             if "\0" in value:
                 _refuse("text_invalid")
+        elif kind in _BOUNDS:
+            least, most = _BOUNDS[kind]
+            if not least <= value <= most:
+                _refuse("number_invalid")
         elif kind is dict:
-            _check_values(value.values(), _joined(value), levels - 1)
+            _check_map(value, levels - 1)
         elif kind is list:
-            _check_values(value, "", levels - 1)
-        elif kind is int or kind is float:
-            _check_number(value)
+            _check_values(value, levels - 1)
         elif value is not None and kind is not bool:
             _refuse("malformed")
-
-
-def _check_number(number: float) -> None:
-    if not (isfinite(number) if isinstance(number, float) else -_MAX_INT <= number <= _MAX_INT):
-        _refuse("number_invalid")
-
-
-def _joined(keys: Iterable[Any]) -> str:
-    """All keys of a map at once."""
-    try:
-        return "".join(keys)
-    except TypeError:
-        _refuse("malformed")
 
 
 def _refuse(wrong: str) -> NoReturn:

@@ -157,7 +157,7 @@ class GridIndex:
 
     def locate_many(self, lons: Sequence[float], lats: Sequence[float], accuracies_m: Sequence[float]) -> list[Located]:
         """`locate` for many points at once, in their order; several times faster a point."""
-        flat = self._frame.flat_array(np.asarray(lons, dtype=float), np.asarray(lats, dtype=float))
+        flat = self._frame.flat_array(lons, lats)
         accuracies = np.asarray(accuracies_m, dtype=float)
         if len(flat) <= _CHUNK:
             return self._locate_chunk(flat, accuracies)
@@ -177,57 +177,55 @@ class GridIndex:
 
     def _locate_chunk(self, flat: NDArray[Any], accuracies_m: NDArray[Any]) -> list[Located]:
         reaches = np.maximum(accuracies_m, _ON_BORDER_M)
-        asked, hits = self._cells.near(flat, np.zeros(len(flat)))
-        inside, clear = self._held(flat[asked], hits, reaches[asked])
+        asked, hits = self._cells.near(flat, np.minimum(reaches, REACH_M))
+        inside, clear, touched = self._held(flat[asked], hits, reaches[asked])
         holders = np.bincount(asked[inside], minlength=len(flat))
         decided = clear & (holders[asked] == 1)
         located: list[Any] = [None] * len(flat)
         for at, place in zip(asked[decided].tolist(), hits[decided].tolist(), strict=True):
             located[at] = self._held_by[place]
-        undecided = np.array([at for at, one in enumerate(located) if one is None], dtype=np.int64)
-        if len(undecided):
-            near = self._near(flat[undecided], reaches[undecided])
-            for at, touched in zip(undecided.tolist(), near, strict=True):
-                located[at] = self._undecided(bool(holders[at]), touched)
+        near: dict[int, list[int]] = {at: [] for at, one in enumerate(located) if one is None}
+        if near:
+            for at, place in zip(asked[touched].tolist(), hits[touched].tolist(), strict=True):
+                if at in near:
+                    near[at].append(place)
+            self._look_further(near, flat, accuracies_m)
+            for at, places in near.items():
+                located[at] = self._undecided(bool(holders[at]), places)
         return located
 
     def _held(
         self, flat: NDArray[Any], places: NDArray[Any], reaches_m: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Per point and grid: whether the point lies inside, and whether its circle does; deep inside costs nothing."""
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Per point and grid: whether the point lies inside, whether all of its circle does, and whether any does.
+
+        Deep inside costs nothing.
+        """
         slack = self._depths[places] - reaches_m
         away = flat - self._middles[places]
         deep = (slack > 0.0) & ((away**2).sum(axis=1) < slack**2)
         rest = np.flatnonzero(~deep)
         if not len(rest):
-            return deep, deep
-        inside, clear = deep.copy(), deep
-        inside[rest], borders = self._edges.measure(flat[rest], places[rest])
-        clear[rest] = inside[rest] & (borders > reaches_m[rest])
-        return inside, clear
+            return deep, deep, deep
+        inside, clear, touched = deep.copy(), deep.copy(), deep
+        held, borders = self._edges.measure(flat[rest], places[rest])
+        reaches_m = reaches_m[rest]
+        inside[rest], clear[rest], touched[rest] = held, held & (borders > reaches_m), held | (borders <= reaches_m)
+        return inside, clear, touched
+
+    def _look_further(self, near: dict[int, list[int]], flat: NDArray[Any], accuracies_m: NDArray[Any]) -> None:
+        """Circles that reach further than the cells tell: all the grids that they touch, in the order of codes."""
+        wide = [at for at in near if accuracies_m[at] > REACH_M]
+        if wide:
+            points = shapely.points(flat[wide])
+            asked, hits = self._tree.query(points, predicate="dwithin", distance=accuracies_m[wide])
+            for at in wide:
+                near[at] = []
+            for number, place in sorted(zip(asked.tolist(), hits.tolist(), strict=True)):
+                near[wide[number]].append(place)
 
     def _undecided(self, held: bool, touched: list[int]) -> Located:
         return Located(None, held or bool(touched), tuple(self._ids[place] for place in touched))
-
-    def _near(self, flat: NDArray[Any], accuracies_m: NDArray[Any]) -> list[list[int]]:
-        """Per point the grids that its accuracy circle touches, in the order of codes."""
-        near: list[list[int]] = [[] for _ in range(len(flat))]
-        small = np.flatnonzero(accuracies_m <= REACH_M)
-        asked, hits = self._cells.near(flat[small], accuracies_m[small])
-        inside, borders = self._edges.measure(flat[small][asked], hits)
-        touched = inside | (borders <= accuracies_m[small][asked])
-        self._collect(near, small[asked[touched]], hits[touched])
-        large = np.flatnonzero(accuracies_m > REACH_M)
-        if len(large):
-            points = shapely.points(flat[large])
-            asked, hits = self._tree.query(points, predicate="dwithin", distance=accuracies_m[large])
-            self._collect(near, large[asked], hits)
-        return near
-
-    def _collect(self, near: list[list[int]], asked: NDArray[Any], hits: NDArray[Any]) -> None:
-        order = np.lexsort((hits, asked))
-        for at, place in zip(asked[order].tolist(), hits[order].tolist(), strict=True):
-            near[at].append(place)
 
 
 class _Cells:
@@ -277,10 +275,10 @@ class _Cells:
 
     def cells_of(self, flat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """The cell of each point, and whether it has one; 0 where it has none."""
-        columns = np.floor((flat[:, 0] - self._west) / self._size).astype(np.int64)
-        rows = np.floor((flat[:, 1] - self._south) / self._size).astype(np.int64)
-        within = (columns >= 0) & (columns < self._columns) & (rows >= 0) & (rows < self._rows)
-        return np.where(within, rows * self._columns + columns, 0), within
+        cells = np.floor((flat - (self._west, self._south)) / self._size).astype(np.int64)
+        inner = (cells >= 0) & (cells < (self._columns, self._rows))
+        within = inner[:, 0] & inner[:, 1]
+        return np.where(within, cells[:, 1] * self._columns + cells[:, 0], 0), within
 
     def _covered(self, reach: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Pairs (place of a grid, cell that its reach overlaps)."""
@@ -344,8 +342,10 @@ class _Frame:
     def flat(self, lon: float, lat: float) -> tuple[float, float]:
         return (lon - self._lon) * self._east, (lat - self._lat) * self._north
 
-    def flat_array(self, lons: NDArray[Any], lats: NDArray[Any]) -> NDArray[Any]:
-        return np.column_stack(((lons - self._lon) * self._east, (lats - self._lat) * self._north))
+    def flat_array(self, lons: Sequence[float], lats: Sequence[float]) -> NDArray[Any]:
+        """All at once, a row each."""
+        degrees = np.array((lons, lats), dtype=float).T
+        return (degrees - (self._lon, self._lat)) * (self._east, self._north)
 
     def polygon(self, rings: Rings) -> shapely.Polygon:
         flat = [[self.flat(lon, lat) for lon, lat in ring] for ring in rings]

@@ -139,6 +139,7 @@ def test_a_bad_value_in_json_is_refused_by_its_code(fields: str, code: str) -> N
     [
         (float("nan"), "change_number_invalid"),
         (float("-inf"), "change_number_invalid"),
+        (float("inf"), "change_number_invalid"),
         (b"bytes", "change_malformed"),
         (NOW, "change_malformed"),
         ({1: "a key that is no text"}, "change_malformed"),
