@@ -155,8 +155,8 @@ class GridView(Struct, frozen=True):
     """A current grid. `outline`: rings of WGS-84 [lon, lat], the outer one first.
 
     `printed`: the 16 digits of its plate and QR code. `compounds`: names of the housing estates in it. `synthetic`: the
-    outline was made for a demonstration and is no survey. `valid_from`, `valid_to`: its first and last day by the clocks
-    of the city, as the registry's file has them; None where it names none.
+    outline was made for a demonstration and is no survey. `valid_from`, `valid_to`: the first and the last day, by the
+    clocks of the city, as the registry's file has them; None where it names none.
     """
 
     id: UUID
