@@ -533,6 +533,21 @@ async def test_an_upload_whose_last_piece_is_gone_begins_again(
     assert await state_of(truth, data) == ("verified", None)
 
 
+async def test_an_upload_whose_pieces_are_gone_when_it_is_checked_is_asked_for_again(
+    worker: Uploader, services: Services, truth: asyncpg.Connection
+) -> None:
+    data = jpeg(38)
+    path = await worker.begin(data)
+    await worker.append(path, 0, data)
+    for key in await incoming(services):
+        await services.objects.delete(key)
+
+    await check_upload(services, id_of(path))
+
+    assert await state_of(truth, data) == ("refused", "upload_missing")
+    assert await worker.offset(await worker.begin(data)) == 0
+
+
 async def test_pieces_that_nobody_needs_are_swept_and_no_others(
     worker: Uploader, services: Services, truth: asyncpg.Connection
 ) -> None:
@@ -560,6 +575,41 @@ async def test_an_erased_photo_takes_no_upload(worker: Uploader, truth: asyncpg.
         "INSERT INTO erased_photo (sha256, size) VALUES (decode($1, 'hex'), $2)", photo.sha256, photo.size
     )
     assert code_of(await worker.create(data)) == (409, "item_erased")
+
+
+@pytest.mark.parametrize(
+    ("change", "statuses"),
+    [
+        ("UPDATE users SET left_at = now()", [201, 204, 204, 204]),
+        ("UPDATE device SET revoked_at = now()", [403, 403, 403, 403]),
+    ],
+    ids=["its holder has left", "revoked"],
+)
+async def test_the_phone_of_who_has_left_may_go_on_and_a_revoked_one_not(
+    app_client: httpx.AsyncClient,
+    services: Services,
+    truth: asyncpg.Connection,
+    change: str,
+    statuses: list[int],
+) -> None:
+    device = uuid4()
+    await truth.execute("INSERT INTO device (id, user_id) VALUES ($1, $2)", device, WORKER_EAST.id)
+    pair = await services.database.write(
+        lambda tx: begin_session(tx, services, device, "device", WORKER_EAST.id, device)
+    )
+    phone = Uploader(app_client, {"Authorization": f"Bearer {pair.access}"})
+    data = jpeg(39)
+    path = await phone.begin(data)
+    await truth.execute(change)
+
+    answers = [
+        await phone.create(data),
+        await phone.append(path, 0, data[:9]),
+        await phone.ask("HEAD", path),
+        await phone.ask("DELETE", path),
+    ]
+
+    assert [one.status_code for one in answers] == statuses
 
 
 # What tus asks of every request ------------------------------------------------------------------------------

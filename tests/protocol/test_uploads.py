@@ -145,6 +145,19 @@ def test_a_line_that_is_left_open_does_not_hold_up_the_next(
     assert offset(client, path) == 5000
 
 
+@pytest.mark.long
+def test_a_line_on_which_nothing_comes_is_given_up(
+    server: LiveServer, session: dict[str, str], client: httpx.Client, path: str
+) -> None:
+    """It takes half a minute of silence."""
+    line = begun(server, session, path, 0, PHOTO[:1000])
+    answer = line.recv(65536)
+    line.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"upload_stalled" in answer
+    assert offset(client, path) == 1000
+
+
 def test_of_an_append_with_a_checksum_that_is_cut_nothing_is_kept(
     server: LiveServer, session: dict[str, str], client: httpx.Client, path: str
 ) -> None:
