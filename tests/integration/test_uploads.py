@@ -567,6 +567,21 @@ async def test_pieces_that_nobody_needs_are_swept_and_no_others(
     assert await state_of(truth, data) == ("verified", None)
 
 
+async def test_old_pieces_that_are_needed_hide_no_others(
+    worker: Uploader, services: Services, truth: asyncpg.Connection
+) -> None:
+    """However many photos are under way for days: the sweep looks at a bounded number of objects, but not at so few."""
+    path = await worker.begin(jpeg(40))
+    names = [f"{at}-0" for at in range(201)]
+    await truth.execute("UPDATE upload SET pieces = $1", names)
+    keys = [f"incoming/{id_of(path)}.{name}" for name in names]
+    await asyncio.gather(*(services.objects.write(key, b"x", "application/octet-stream") for key in keys))
+    await services.objects.write("incoming/zzz", b"left", "application/octet-stream")
+
+    assert await discard_abandoned(services, timedelta(seconds=-60)) == 1
+    assert set(await incoming(services)) == set(keys)
+
+
 async def test_an_erased_photo_takes_no_upload(worker: Uploader, truth: asyncpg.Connection) -> None:
     data = jpeg(29)
     photo = ref(data)
