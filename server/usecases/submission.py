@@ -29,6 +29,7 @@ from sync.cases import advance, open_case, revised
 from sync.duties import review_steps
 from sync.items import ItemState
 from sync.review import ReviewState, Revision, Submission, authors_of, is_sampled, submit
+from sync.review import evidence_changed as after_photos
 
 
 class Submitted(Struct, frozen=True):
@@ -49,8 +50,10 @@ async def submit_revisions(
     """Begin reviews anew, open or revise cases, and close the to-dos of what was corrected.
 
     Called after heads, revisions and photos were written, with the items locked. Returns the entries of to-dos; those
-    of the items are the caller's. An item without a grid waits: nobody is in charge of it yet.
+    of the items are the caller's. An item without a grid waits: nobody is in charge of it yet, or any more, and then
+    the review that it had waits with it.
     """
+    await _carry_reviews(tx, services, [one for one in submitted if one.keeps and one.item.grid_id is None], now)
     submitted = [one for one in submitted if one.item.grid_id is not None]
     if not submitted:
         return []
@@ -67,6 +70,19 @@ async def submit_revisions(
     returned = [one for one in standings if one.review and one.review.state == "returned"]
     notices = [returned_notice(one, now, is_open=False) for one in returned if one.item.id not in asked]
     return writes_for_notices(await items.upsert_notices(tx.connection, notices))
+
+
+async def _carry_reviews(tx: Transaction, services: Services, submitted: Sequence[Submitted], now: datetime) -> None:
+    """Where a person took back that he told the grid: nothing was written, and once he tells it the review goes on."""
+    if not submitted:
+        return
+    standings = await load_standings(tx.connection, services, [(one.item, one.secret) for one in submitted])
+    moves = [
+        Moved(one, replace(one, review=_carried(one.review, one.item)))
+        for one, given in zip(standings, submitted, strict=True)
+        if one.review is not None and one.review.revision == given.keeps and not one.item.deleted
+    ]
+    await store_moves(tx, services, moves, now)
 
 
 async def _assignments(
@@ -123,11 +139,19 @@ def _keep_review(
     asked = review.steps if review.state == "pending" else ()
     if asked and _steps(services, standing, review.authors, held) != asked:
         return None
-    head = standing.item.version, standing.item.rev
-    approved = head if review.approved == keeps else review.approved
-    kept = replace(standing, review=replace(review, version=head[0], rev=head[1], approved=approved))
-    after = replace(kept, case=_case(services, kept, now))
-    return Moved(standing, after, [], list(steps_by_itself(standing.case, after, now)))
+    # Its photos may have been verified while it lay nowhere.
+    kept = after_photos(_carried(review, standing.item), standing.evidence_verified())
+    reviewed = replace(standing, review=kept)
+    after = replace(reviewed, case=_case(services, reviewed, now))
+    steps = [review_step(after, kept, "approved", None, 0, now)] if kept.state != review.state else []
+    return Moved(standing, after, steps, list(steps_by_itself(standing.case, after, now)))
+
+
+def _carried(review: ReviewState, item: ItemState) -> ReviewState:
+    """The review as it stands, as one of the item's head, which says what the revision under review says."""
+    head = item.version, item.rev
+    approved = head if review.approved == review.revision else review.approved
+    return replace(review, version=item.version, rev=item.rev, approved=approved)
 
 
 def _steps(

@@ -379,12 +379,12 @@ async def test_once_it_has_a_grid_it_is_submitted_as_its_authors_work(scene: Sce
 async def test_what_was_undone_stands_still_until_it_has_a_grid_again(scene: Scene) -> None:
     item, conflict = await scene.park(claiming("0102", IN_EAST))
     await scene.settle(conflict, CADRE, GRIDS[0])
-    before = await scene.truth.fetchrow("SELECT * FROM review WHERE item_id = $1", item)
+    found = "SELECT version, state, level, authors, submitted_at FROM review WHERE item_id = $1"
+    before = dict(await scene.truth.fetchrow(found, item) or {})
     await scene.undo(conflict, CADRE)
-    assert await scene.truth.fetchrow("SELECT * FROM review WHERE item_id = $1", item) == before
+    assert dict(await scene.truth.fetchrow(found, item) or {}) == before | {"version": 3}
     await scene.settle(conflict, CADRE, GRIDS[0])
-    after = await scene.truth.fetchrow("SELECT * FROM review WHERE item_id = $1", item)
-    assert (before["version"], after["version"]) == (2, 4)
+    assert dict(await scene.truth.fetchrow(found, item) or {}) == before | {"version": 4}
 
 
 async def test_what_was_undone_is_not_moved_on_by_its_photos(scene: Scene) -> None:
@@ -397,6 +397,8 @@ async def test_what_was_undone_is_not_moved_on_by_its_photos(scene: Scene) -> No
     assert await scene.truth.fetchval(state, item) == "pending"
     await scene.settle(conflict, CADRE, GRIDS[0])
     assert await scene.truth.fetchval(state, item) == "approved"
+    (step,) = await scene.truth.fetch("SELECT * FROM review_steps WHERE item_id = $1 AND action = 'approved'", item)
+    assert (step["version"], step["actor_id"]) == (4, None)
 
 
 async def test_a_case_that_was_taken_up_keeps_its_grid(scene: Scene) -> None:

@@ -81,13 +81,47 @@ async def test_what_a_person_places_keeps_the_review_that_it_had(scene: Scene, s
     await change(scene.services, split_of_first())
     conflict = await scene.truth.fetchval("SELECT id FROM conflict WHERE item_id = $1", item)
     await scene.settle(conflict, CADRE, SECOND)
+    assert await review_of(scene, item) == (state, 2, True, state == "approved", 3)
+
+
+@pytest.mark.parametrize("state", ["approved", "pending", "returned"])
+async def test_so_it_does_where_the_place_was_taken_back_and_told_again(scene: Scene, state: str) -> None:
+    """In between it lies nowhere, and its review waits with it."""
+    item, conflict = await unplaced(scene)
+    await scene.settle(conflict, CADRE, SECOND)
+    steps = await scene.truth.fetchval("SELECT count(*) FROM review_steps WHERE item_id = $1", item)
+    await scene.truth.execute(
+        "UPDATE review r SET state = $2, level = 2, approved_version = CASE WHEN $2 = 'approved' THEN i.version END,"
+        " approved_rev = CASE WHEN $2 = 'approved' THEN i.rev END FROM item i WHERE i.id = r.item_id AND i.id = $1",
+        *(item, state),
+    )
+    for place, version in ((None, 4), (FIRST, 5), (None, 6), (SECOND, 7)):
+        await (scene.undo(conflict, CADRE) if place is None else scene.settle(conflict, CADRE, place))
+        assert await code_of(scene.truth, item) == place
+        assert await review_of(scene, item) == (state, 2, True, state == "approved", version)
+    assert await scene.truth.fetchval("SELECT count(*) FROM review_steps WHERE item_id = $1", item) == steps
+
+
+async def test_what_its_author_wrote_in_between_is_reviewed(scene: Scene) -> None:
+    item, conflict = await unplaced(scene)
+    await scene.settle(conflict, CADRE, SECOND)
+    await scene.truth.execute("UPDATE review SET state = 'approved', level = 2 WHERE item_id = $1", item)
+    await scene.undo(conflict, CADRE)
+    await scene.phone.correct(item, cause="又有新情况")
+    assert (await review_of(scene, item))[:3] == ("approved", 2, False)
+    await scene.settle(conflict, CADRE, FIRST)
+    assert (await review_of(scene, item))[:3] == ("pending", 1, True)
+
+
+async def review_of(scene: Scene, item: UUID) -> tuple[object, ...]:
+    """Its state and level, whether it is about the head, whether that is approved, and the head's version."""
     row = await scene.truth.fetchrow(
         "SELECT r.state, r.level, r.version = i.version AND r.rev = i.rev AS head,"
         " coalesce(r.approved_version = i.version AND r.approved_rev = i.rev, false) AS approved, i.version"
         " FROM review r JOIN item i ON i.id = r.item_id WHERE i.id = $1",
         item,
     )
-    assert tuple(row) == (state, 2, True, state == "approved", 3)
+    return tuple(row)
 
 
 async def test_its_author_is_told_what_was_released(
