@@ -161,7 +161,7 @@ async def _append(
 ) -> Progress:
     try:
         async with aclosing(_body(request)) as body:
-            return await append(services, caller, upload_id, offset, body, checksum)
+            return await append(services, caller, upload_id, offset, body, checksum, request.content_length)
     except BodyCut:
         raise Problem("upload_stalled") from None
 

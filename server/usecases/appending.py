@@ -55,8 +55,9 @@ async def append(
     offset: int,
     body: AsyncIterator[bytes],
     checksum: Checksum | None = None,
+    length: int | None = None,
 ) -> Progress:
-    """Add `body` to the caller's upload, of which `offset` bytes have come.
+    """Add `body` to the caller's upload, of which `offset` bytes have come; `length`: how long it says that it is.
 
     `body` raises BodyCut where it is broken off, and yields nothing (b"") now and then while nothing comes. What came
     of it until then is kept, with a checksum only if all of it came and agrees.
@@ -67,6 +68,8 @@ async def append(
     upload = await own(services, caller, upload_id)
     if progress_of(upload).received != offset:
         raise Problem("upload_offset_differs")
+    if offset + (length or 0) > upload["size"]:
+        raise Problem("upload_exceeds_length")
     coming = _Coming(services, upload, offset, checksum)
     try:
         async for chunk in body:

@@ -395,6 +395,21 @@ async def test_more_than_the_length_is_refused(worker: Uploader, services: Servi
     assert (await worker.append(path, len(data), b"")).status_code == 204
 
 
+async def test_a_body_that_does_not_tell_its_length_is_held_to_the_photos(worker: Uploader) -> None:
+    data = jpeg(41)
+    path = await worker.begin(data)
+
+    async def trickling() -> AsyncIterator[bytes]:
+        yield data
+        yield b"!"
+
+    headers = worker.headers | APPEND | {"Upload-Offset": "0"}
+    answer = await worker.client.request("PATCH", path, content=trickling(), headers=headers)
+
+    assert code_of(answer) == (413, "upload_exceeds_length")
+    assert await worker.offset(path) == 0
+
+
 @pytest.mark.parametrize(
     ("length", "expected"),
     [

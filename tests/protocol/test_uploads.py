@@ -66,8 +66,8 @@ def begun(
     """A line by which an append of the whole rest was begun, and so many bytes of it were sent."""
     parts = urlsplit(server.url)
     line = socket.create_connection((parts.hostname, parts.port))
-    fields = session | APPEND | headers | {"Host": "grid", "Upload-Offset": str(at)}
-    fields |= {"Content-Length": str(len(PHOTO) - at)}
+    fields = session | APPEND | {"Host": "grid", "Upload-Offset": str(at), "Content-Length": str(len(PHOTO) - at)}
+    fields |= headers
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     line.sendall(f"PATCH {path} HTTP/1.1\r\n{head}\r\n".encode() + sent)
     return line
@@ -178,6 +178,15 @@ def test_one_that_waits_to_be_told_to_send_is_refused_before_it_sends(
 ) -> None:
     line = begun(server, session, path, 77, b"", Expect="100-continue")
     assert line.recv(65536).startswith(b"HTTP/1.1 409 ")
+    line.close()
+
+
+def test_one_that_announces_too_much_is_refused_before_it_sends(
+    server: LiveServer, session: dict[str, str], client: httpx.Client, path: str
+) -> None:
+    too_much = {"Expect": "100-continue", "Content-Length": str(len(PHOTO) + 1)}
+    line = begun(server, session, path, 0, b"", **too_much)
+    assert line.recv(65536).startswith(b"HTTP/1.1 413 ")
     line.close()
 
 
