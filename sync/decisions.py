@@ -55,6 +55,8 @@ def grid_at(former: Sequence[Before], registry: int, base: int | None = None) ->
 
     `former` begins with the oldest. He saw it by a registry version, or as an earlier version of the item (`base`).
     """
+    if not former:
+        return None
     unseen = (one for one in former if one.registry > registry or (base is not None and one.version > base))
     return next((one.grid_id for one in unseen), None)
 

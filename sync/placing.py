@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from schemas.forms import CompiledType
 from schemas.item_type import GridSource
 from schemas.wire import Change
 from sync.crosswalk import Fault
 from sync.items import Fields
-from sync.rebase import Background, Rebase, read_claim, settle, stored_derivation
+from sync.rebase import Background, Rebase, derivation, read_claim, settle
 from sync.registry import Registry
 from sync.territory import Fix, Sighting
 
@@ -81,6 +82,53 @@ def place(
     `reference_grid`: that of the item in the field of the source `reference`. `sighting`: the registry's index with
     positions that were measured beforehand. The derivation's `from` is the grid that it was written in, if another one.
     """
+    seen = sighting or Sighting(registry.index)
+    claimed = registry.by_code.get(change.grid) if change.grid else None
+    of_today = writing.known >= registry.version <= writing.version and change.legacy is None
+    if of_today and (claimed is not None or change.grid is None):
+        placement = agreed(compiled.territory, claimed, fixes, reference_grid, registry, seen)
+        if placement is not None:
+            return placement
+    return settled(change, compiled, fixes, reference_grid, registry, writing, seen)
+
+
+def agreed(
+    sources: Iterable[GridSource],
+    claimed_grid: UUID | None,
+    fixes: Fixes,
+    reference_grid: UUID | None,
+    registry: Registry,
+    sighting: Sighting,
+) -> Placement | None:
+    """What `settled` gives for nearly all changes: all that they tell is one grid of today. None for any other."""
+    told: UUID | None = None
+    told_by: GridSource | None = None
+    for source in sources:
+        if source in fixes:
+            grid_id = sighting.locate(fixes[source]).grid_id
+        elif source == "reference":
+            grid_id = registry.current(reference_grid)
+        else:
+            grid_id = claimed_grid if source == "claimed" else None
+        if told is None:
+            told, told_by = grid_id, source
+        elif grid_id is not None and grid_id is not told:
+            return None
+    if told is None:
+        return None
+    return Placement(told, {"registry": registry.version, "source": told_by, "code": registry.code(told)})
+
+
+def settled(
+    change: Change,
+    compiled: CompiledType,
+    fixes: Fixes,
+    reference_grid: UUID | None,
+    registry: Registry,
+    writing: Writing,
+    sighting: Sighting,
+) -> Placement:
+    """The placement by `sync.rebase`, with all that there is to say of it."""
     asked, version, captured_at = compiled.territory, writing.version, writing.captured_at
     rebase = settle(
         asked,
@@ -88,10 +136,10 @@ def place(
         fixes=fixes,
         reference_grid=reference_grid,
         registry=registry,
-        sighting=sighting or Sighting(registry.index),
+        sighting=sighting,
         background=Background(writing.known, writing.reference_grid) if writing.known < registry.version else None,
     )
-    told, then, grid_id = stored_derivation(rebase, registry), rebase.then, rebase.territory.grid_id
+    told, then, grid_id = to_builtins(derivation(rebase, registry)), rebase.then, rebase.territory.grid_id
     if then is not None and then != grid_id:
         told["from"] = str(then)
     if grid_id is not None:

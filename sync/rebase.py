@@ -3,7 +3,7 @@
     claim: a code and the registry version at which it was written -> the grids of today that it may mean
     settle: the type's sources in the catalogue's order; the code gives its only grid, or the one that a position is in;
         and the same sources as of the version by which its author worked: the grid that he wrote it in
-    derivation: how that came about; stored_derivation: the plain values of it that are stored with the revision
+    derivation: how that came about, as plain values that are stored with the revision
 
 A position decides among the grids that a code may mean only if one of them holds it and its accuracy circle reaches no
 other of them; a border to a grid that is not among them is none between them. Two grids and no such position make a
@@ -17,10 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.item_type import GridSource
@@ -44,11 +43,6 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     version: int
     reading: Reading
     department: str | None = None
-
-    @property
-    def stands(self) -> bool:
-        """Whether it is the unified code of one grid to which nothing has happened since."""
-        return self.department is None and self.reading.answer == "one" and not self.reading.path
 
 
 class Background(Struct, frozen=True, gc=False):
@@ -81,16 +75,8 @@ class Rebase(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def rebased(self) -> bool:
         """Whether the registry changed the territory: what was named has ended, or the ground changed hands."""
-        path = self.claim.reading.path if self.claim is not None else ()
-        ended = bool(path) and any(hop.ends for hop in path)
+        ended = self.claim is not None and any(hop.ends for hop in self.claim.reading.path)
         return (ended and self.territory.grid_id is not None) or self.changed_hands
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether all that was told is one grid, which is what it was: its source says how it came about."""
-        territory = self.territory
-        agreed = territory.grid_id is not None and not territory.disagreeing
-        return agreed and (self.claim is None or self.claim.stands) and not self.changed_hands
 
 
 def read_claim(
@@ -183,14 +169,6 @@ def _grid_of(
 
 
 # What is stored -------------------------------------------------------------------------------------------------
-
-
-def stored_derivation(rebase: Rebase, registry: Registry) -> dict[str, Any]:
-    """The `derivation` as plain values. Nearly all items have but a source, and nothing more is looked for."""
-    if rebase.is_plain:
-        territory = rebase.territory
-        return {"registry": registry.version, "source": territory.source, "code": registry.code(territory.grid_id)}
-    return to_builtins(derivation(rebase, registry))
 
 
 def derivation(rebase: Rebase, registry: Registry) -> Derivation:

@@ -91,6 +91,11 @@ class Registry:
         """The newest registry version at an instant; before the first one, the first. 0 where no times are known."""
         return self._versions[max(bisect_right(self._times, moment) - 1, 0)] if self._versions else 0
 
+    def current(self, grid_id: UUID | None) -> UUID | None:
+        """The id if it is that of a grid of this version: the very object that `index` and `by_code` tell."""
+        label = self.labels.get(grid_id) if grid_id else None
+        return label.id if label else None
+
     def code(self, grid_id: UUID | None) -> str | None:
         """The code that a grid bears now."""
         label = self.labels.get(grid_id) if grid_id else None

@@ -48,8 +48,11 @@ def apply_rules(item_type: ItemType, fields: Fields, claimed_urgency: str | None
 
 def ruled_urgency(item_type: ItemType, fields: Fields, claimed_urgency: str | None) -> str:
     """The urgency of the ruling alone."""
-    ruled = [rule.then.urgency for rule in item_type.rules if rule.then.urgency and holds(rule.when, fields)]
-    return _urgency(item_type, ruled[-1] if ruled else None, claimed_urgency)
+    ruled: str | None = None
+    for rule in item_type.rules:
+        if rule.then.urgency and holds(rule.when, fields):
+            ruled = rule.then.urgency
+    return _urgency(item_type, ruled, claimed_urgency)
 
 
 def is_fixed_on_site(item_type: ItemType, fields: Fields) -> bool:

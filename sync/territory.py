@@ -99,24 +99,21 @@ def decide_territory(
     """
     said = {"point": point, "reference": reference_grid, "capture": capture, "claimed": claimed_grid}
     findings: list[Finding] = []
-    giving: list[Finding] = []
+    disagreeing: list[Finding] = []
+    decisive: Finding | None = None
     for source in sources:
         finding = _find(source, said[source], sighting)
         findings.append(finding)
-        if finding.grid_id is not None:
-            giving.append(finding)
-    if not giving:
+        if finding.grid_id is None:
+            continue
+        if decisive is None:
+            decisive = finding
+        # Mostly it is the very same id, and need not be compared.
+        elif finding.grid_id is not decisive.grid_id and finding.grid_id != decisive.grid_id:
+            disagreeing.append(finding)
+    if decisive is None:
         return Territory(None, None, (), tuple(findings))
-    decisive = giving[0]
-    return Territory(decisive.grid_id, decisive.source, _others(giving), tuple(findings))
-
-
-def _others(giving: list[Finding]) -> tuple[Finding, ...]:
-    """Those that give another grid than the first of them."""
-    if len(giving) == 1:
-        return ()
-    decided = (giving[0].grid_id,)
-    return tuple([later for later in giving if later.grid_id not in decided])
+    return Territory(decisive.grid_id, decisive.source, tuple(disagreeing), tuple(findings))
 
 
 def _find(source: GridSource, said: Fix | UUID | None, sighting: Sighting) -> Finding:

@@ -30,7 +30,8 @@ def version_refusal(
 
 def upcast(change: Change, version: str, catalogue: CompiledCatalogue) -> Change:
     """The change in the words of the current version; itself where nothing of its type has changed."""
-    way = catalogue.passages.get(version, {}).get(change.type)
+    ways = catalogue.passages.get(version)
+    way = ways.get(change.type) if ways else None
     if way is None or not change.fields:
         return change
     form, fields = catalogue.types[change.type], change.fields

@@ -63,6 +63,7 @@ class CompiledType:
         self._whole = _whole_struct(item_type, self._shapes)
         self._partial = _partial_struct(item_type, self._shapes)
         self._identified = tuple(_Identified(f) for f in item_type.fields if f.format_by or values.is_dated(f.format))
+        self._judges_jointly = bool(self._identified or item_type.require_any)
         self._normalisers = _normalisers(item_type)
 
     def merge_policy(self, key: str) -> Merge:
@@ -82,7 +83,7 @@ class CompiledType:
     def check_whole(self, fields: Fields, today: date) -> list[Fault]:
         """The faults of a whole item, as created or as merged; `today` bounds the birth dates in it."""
         if self._sound(self._whole, fields):
-            return self._joint_faults(fields, today)
+            return self._joint_faults(fields, today) if self._judges_jointly else []
         faults = [
             *self._value_faults(fields),
             *(labelled(f, "field_required") for f in self._missing(fields)),
@@ -144,7 +145,7 @@ class CompiledType:
         return (field for field in self.type.fields if field.required and fields.get(field.key) is None)
 
     def _joint_faults(self, fields: Fields, today: date) -> list[Fault]:
-        faults = [*self._identity_faults(fields, today)] if self._identified else []
+        faults = [*self._identity_faults(fields, today)]
         for keys in self.type.require_any:
             if not any(values.filled(fields.get(key)) for key in keys):
                 faults.append(fault("fields_any_required", keys[0], self._joined_labels(keys)))
