@@ -394,7 +394,7 @@ CATALOGUE: dict[str, ErrorKind] = {
         "Name the version of the upload protocol: Tus-Resumable: 1.0.0.",
     ),
     "upload_too_large": ErrorKind(
-        413, "照片超过 30 MB,请压缩后重拍或重发。", "The photo is over 30 MB; send a smaller one."
+        413, "照片超过 20 MB,请压缩后重拍或重发。", "The photo is over 20 MB; send a smaller one."
     ),
     "upload_ended": ErrorKind(
         410, "此次上传已结束或过期,请重新申请上传。", "This upload has ended or expired; create another for the photo."
@@ -428,7 +428,7 @@ CATALOGUE: dict[str, ErrorKind] = {
         "The photo has arrived, and evidence is not taken back.",
     ),
     "photo_too_large": ErrorKind(
-        422, "照片超过 30 MB,请压缩后重拍或重发。", "The photo is over 30 MB; send a smaller one."
+        422, "照片超过 20 MB,请压缩后重拍或重发。", "The photo is over 20 MB; send a smaller one."
     ),
     "photo_size_differs": ErrorKind(
         422, "收到的照片大小与登记不符,请重新上传。", "The bytes are not as many as declared; upload the photo again."

@@ -12,6 +12,9 @@ from sync.coordinates import LonLat, distance_m
 State = Literal["declared", "uploading", "stored", "verified", "refused"]
 Flag = Literal["no_exif", "exif_time_differs", "exif_place_differs"]
 
+OF_CONTENT: Final = frozenset({"photo_type_unknown", "photo_undecodable", "photo_too_many_pixels"})
+"""The refusals of what the bytes themselves are: to send them again changes nothing. Any other is of how they came."""
+
 TIME_TOLERANCE: Final = timedelta(hours=12)
 """A photo of the same shift; one that is older was not taken for this report."""
 
@@ -46,6 +49,11 @@ def shown_state(state: State) -> State:
     device that holds the item.
     """
     return state if state in ("verified", "refused") else "declared"
+
+
+def is_hopeless(state: State, refusal: str | None) -> bool:
+    """Whether a photo can never be taken, so that it is not asked for again; `refusal`: the code of the last one."""
+    return state == "refused" and refusal in OF_CONTENT
 
 
 def state_after_refusal(other_uploads: set[str]) -> State:

@@ -63,8 +63,10 @@ class Camera:
         photos = [{"sha256": key[:64], "size": int(key[65:])} for key in keys]
         body = msgspec.json.encode({"photos": photos})
         answer = msgspec.json.decode(await self._phone.link.post("/v1/evidence", body), type=DeclarationAnswer)
-        self._sent.update(keys)
+        hopeless = {_key(photo): photo.code for photo in answer.photos if photo.code is not None}
+        self._sent = self._sent.union(keys) - hopeless.keys()
         self._note(answer.photos)
+        self._phone.device.note_hopeless_photos(hopeless)
         return answer.photos
 
     async def _resumed(self, photo: DeclaredPhoto, way: WayIn) -> bool:

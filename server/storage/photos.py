@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from schemas.forms.values import PHOTO_MAX_BYTES
 from server.storage.exif import Metadata, Place, read_metadata
 
-MAX_BYTES = 30 * 1024 * 1024
-"""Largest photo taken, in bytes."""
+MAX_BYTES = PHOTO_MAX_BYTES
+"""Largest photo taken, in bytes: as large as a form may name one."""
 
 THUMBNAIL_SIDE = 320
 """Longer side of a thumbnail, in pixels."""

@@ -25,7 +25,7 @@ from server.usecases.after_evidence import evidence_changed
 from server.usecases.feeding import touch_items
 from server.usecases.reading import readable
 from server.usecases.sessions import Caller
-from sync.evidence import State, shown_state
+from sync.evidence import State, is_hopeless, shown_state
 
 VERIFY_PHOTO = "verify_photo"
 """The job that checks one upload; its key is the upload's id."""
@@ -47,7 +47,8 @@ async def declare(services: Services, caller: Caller, photos: Sequence[PhotoRef]
     """Tell how far each photo has come, and give a way in for those whose bytes are missing.
 
     The same request again gives the same way in, with a later end. A photo whose bytes somebody else has sent is not
-    asked for; whether he sent what he said is found out by the check, and if not, the photo is shown as refused.
+    asked for; whether he sent what he said is found out by the check, and if not, the photo is shown as refused. Nor is
+    one that was refused for what its bytes are.
     """
     possible = [photo for photo in photos if photo.size <= MAX_BYTES]
     granted = await services.database.write(partial(_grant, services=services, caller=caller, photos=possible))
@@ -60,16 +61,18 @@ async def _grant(
     rows: list[dict[str, Any]] = [{"sha256": photo.sha256, "size": photo.size} for photo in photos]
     await evidence.declare_photos(tx.connection, rows)
     await evidence.lock_items_of_photos(tx.connection, rows)
-    found = {_key(row): row["state"] for row in await evidence.lock_photos(tx.connection, rows)}
-    erased = await erasure.erased_among_photos(tx.connection, list(found))
-    missing = [row for row in rows if found[_key(row)] not in ("stored", "verified") and _key(row) not in erased]
+    photos_now = {_key(row): row for row in await evidence.lock_photos(tx.connection, rows)}
+    found: dict[_Key, State] = {key: row["state"] for key, row in photos_now.items()}
+    lost = {key: row["refusal"] for key, row in photos_now.items() if is_hopeless(row["state"], row["refusal"])}
+    lost |= dict.fromkeys(await erasure.erased_among_photos(tx.connection, list(found)), "item_erased")
+    missing = [row for row in rows if found[_key(row)] not in ("stored", "verified") and _key(row) not in lost]
     ways = await _ways_in(tx, services, caller, missing)
     await move_photos(tx, services, [Change(*key, found[key], "uploading") for key in ways])
     declared = {
         key: DeclaredPhoto(key[0].hex(), key[1], "uploading" if key in ways else state, ways.get(key))
         for key, state in found.items()
     }
-    return declared | {key: _refused(*key, "item_erased") for key in erased}
+    return declared | {key: _refused(*key, code) for key, code in lost.items()}
 
 
 async def _ways_in(
@@ -263,6 +266,7 @@ def thumbnail_key(sha256: bytes, size: int) -> str:
 
 def _uploaded(upload: Row, states: dict[_Key, State], code: str | None) -> UploadedPhoto:
     state: State = states.get(_key(upload)) or upload["photo_state"]
+    code = code or (upload["refusal"] if state == "refused" else None)
     return UploadedPhoto(upload["id"], upload["sha256"].hex(), upload["size"], state, code, *_words(code))
 
 

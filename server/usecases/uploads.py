@@ -21,6 +21,7 @@ from server.storage.photos import MAX_BYTES
 from server.usecases.evidence import declare
 from server.usecases.photo_checks import ask_again, discard
 from server.usecases.sessions import Caller
+from sync.evidence import is_hopeless
 
 
 class Progress(NamedTuple):
@@ -76,10 +77,16 @@ async def own(services: Services, caller: Caller, upload_id: UUID) -> Row:
 
 
 def progress_of(upload: Row) -> Progress:
-    """What an upload's row says. Raises Problem `upload_ended` if it takes nothing and its photo is not here."""
+    """What an upload's row says.
+
+    Raises Problem: upload_ended if it takes nothing and its photo is not here; the code of the refusal where the photo
+    can never be taken.
+    """
     id, sha256, size = upload["id"], upload["sha256"], upload["size"]
     if upload["photo_state"] in ("stored", "verified"):
         return Progress(id, sha256, size, size, None)
+    if is_hopeless(upload["photo_state"], upload["refusal"]):
+        raise Problem(upload["refusal"])
     if upload["state"] != "open" or upload["expired"]:
         raise Problem("upload_ended")
     return Progress(id, sha256, size, upload["received"], upload["expires_at"])

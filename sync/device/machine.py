@@ -9,7 +9,7 @@ the edits not yet sealed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -185,6 +185,14 @@ class Device:
         photos.note_states(self._state, states)
         return exchanging.tidy(self._state, set())
 
+    def note_hopeless_photos(self, codes: Mapping[str, str]) -> list[str]:
+        """The server said that it can never take these, by `sha256-size` with the code why; the worker takes others.
+
+        They are shown with the code as long as something names them. Returns as `note_photos`.
+        """
+        photos.note_hopeless(self._state, codes)
+        return exchanging.tidy(self._state, set())
+
     def give_up_photos(self) -> list[str]:
         """The server takes no photos of this device any more (`forbidden`); returns the keys of those it never got."""
         return [*photos.give_up(self._state), *exchanging.tidy(self._state, set())]
@@ -278,8 +286,8 @@ class Device:
         return dict(self._state.photos)
 
     def photos_to_send(self) -> list[OwnPhoto]:
-        """The photos that the server knows of and has no good bytes for."""
-        return [own for own in self._state.photos.values() if own.wanted and own.state not in photos.SENT]
+        """The photos that the server knows of, has no good bytes for, and can take."""
+        return [own for own in photos.unsent(self._state).values() if own.wanted]
 
     # Inside ----------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -72,26 +72,41 @@ def note_states(state: State, states: Iterable[EvidenceState]) -> None:
             own.state = seen.state
 
 
+def note_hopeless(state: State, codes: Mapping[str, str]) -> None:
+    """The server can never take these photos, {key: code}: they are not sent, and nothing waits for them."""
+    for key, code in codes.items():
+        if own := state.photos.get(key):
+            own.state, own.hopeless = "refused", code
+
+
+def unsent(state: State) -> dict[str, OwnPhoto]:
+    """The photos whose bytes the server has not got and can take, by key."""
+    return {key: own for key, own in state.photos.items() if own.state not in SENT and own.hopeless is None}
+
+
 def give_up(state: State) -> list[str]:
     """Forgets the photos that are only here, and returns their keys."""
-    unsent = [key for key, own in state.photos.items() if own.state not in SENT]
-    for key in unsent:
+    gone = [key for key, own in state.photos.items() if own.state not in SENT]
+    for key in gone:
         del state.photos[key]
-    return unsent
+    return gone
 
 
 def release_photos(state: State) -> list[str]:
     """Forgets the photos that need the phone no more, and returns their keys.
 
-    Verified ones, those of erased items, and stored ones of items out of sight: nothing more will be heard of those.
+    Verified ones; those of erased items; stored ones of items out of sight, for nothing more will be heard of them; and
+    those that can never be taken, once nothing in sight names them any more.
     """
     in_sight = set(state.items) | {edit.change.item for edit in state.edits}
+    named = _named(state) if any(own.hopeless for own in state.photos.values()) else set[str]()
     done = [
         key
         for key, own in state.photos.items()
         if own.state == "verified"
         or state.erased.issuperset(own.items)
         or (own.state == "stored" and in_sight.isdisjoint(own.items))
+        or (own.hopeless is not None and key not in named)
     ]
     for key in done:
         del state.photos[key]
@@ -100,5 +115,10 @@ def release_photos(state: State) -> list[str]:
 
 def items_with_unsent(state: State) -> set[UUID]:
     """The items with photos that are only on this phone."""
-    unsent = {item for own in state.photos.values() if own.state not in SENT for item in own.items}
-    return unsent - state.erased
+    return {item for own in unsent(state).values() for item in own.items} - state.erased
+
+
+def _named(state: State) -> set[str]:
+    """The keys of the photos that pulled items and own edits name."""
+    pulled = {key for item in state.items.values() for key in listed_photos(item.fields)}
+    return pulled.union(key for edit in state.edits for key in edit.photos)

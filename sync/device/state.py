@@ -96,13 +96,17 @@ class Told(Struct, frozen=True):
 
 
 class OwnPhoto(Struct):
-    """A photo whose bytes this phone keeps; `wanted` once a receipt told that the server knows of it."""
+    """A photo whose bytes this phone keeps; `wanted` once a receipt told that the server knows of it.
+
+    `hopeless`: the code for which it can never be taken; the worker has to take another.
+    """
 
     sha256: str
     size: int
     items: list[UUID]
     state: PhotoState = "declared"
     wanted: bool = False
+    hopeless: str | None = None
 
 
 class Order(Struct):

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.evidence import PhotoRef
 from server.db.database import Transaction
-from server.errors import Problem
+from server.errors import CATALOGUE, Problem
 from server.services import Services
 from server.storage.objects import ObjectMissing
 from server.storage.photos import MAX_BYTES
@@ -135,12 +135,18 @@ async def test_what_is_no_photo_is_refused(
     services: Services, truth: asyncpg.Connection, data: bytes, code: str
 ) -> None:
     item_id = await new_item(services, data)
+    upload_id = await sent(services, data)
 
-    await verified(services, data)
+    await check_upload(services, upload_id)
 
     assert await state_of(truth, data) == ("refused", code)
     assert await touch_of(truth, item_id) == 1
     assert await objects_under(services, "") == {}
+    (told,) = (await reported(services, [upload_id])).photos
+    assert (told.state, told.code, told.en) == ("refused", code, CATALOGUE[code].en)
+    (again,) = await declare(services, caller(), [ref(data)])
+    assert (again.state, again.code, again.upload) == ("refused", code, None), "the same bytes will be refused again"
+    assert await touch_of(truth, item_id) == 1
 
 
 async def test_other_bytes_under_the_right_name_are_refused_and_asked_for_again(

@@ -86,6 +86,26 @@ def test_a_wipe_does_not_wait_for_photos_that_nobody_takes(device: Device) -> No
     assert device.next_request(CLOCK).request.done == [WIPE.id]
 
 
+def test_a_photo_that_can_never_be_taken_is_shown_as_long_as_something_names_it(device: Device) -> None:
+    """Neither a wipe nor a lost stream waits for it; only the worker can put another in its place."""
+    device.create_item(ITEM, "0401", CAPTURE, {"photos": [PHOTO]})
+    out = send(device)
+    named = page(present(1, body(fields={"photos": [PHOTO]})))
+    device.apply_answer(out.serial, answer(named, receipts=[receipt(out, "applied", version=1)], expected=2))
+    device.note_photos([EvidenceState(str(PHOTO["sha256"]), 2048, "report", "refused")])
+    assert [one.state for one in device.photos_to_send()] == ["refused"], "it may have come damaged"
+    asked(device, WIPE)
+    assert device.next_request(CLOCK).request.done == []
+
+    assert device.note_hopeless_photos({KEY: "photo_undecodable", "nobody's": "photo_too_large"}) == []
+    assert device.photos_to_send() == []
+    assert device.next_request(CLOCK).request.done == [WIPE.id]
+    again = Device.restore(device.snapshot())
+    assert again.photo_states()[KEY].hopeless == "photo_undecodable"
+    assert pull(again, page(present(2, body(version=2, fields={"photos": []})))).released == [KEY]
+    assert again.photo_states() == {}
+
+
 def test_before_a_wipe_all_that_is_of_a_former_epoch_is_salvaged(device: Device) -> None:
     pull(device, page(present(1, body())))
     pull(device, epoch="e2")

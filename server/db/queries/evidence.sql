@@ -119,7 +119,7 @@ UPDATE upload SET expires_at = greatest(expires_at, $2), check_after = $2
 WHERE id = ANY($1::uuid[]) AND state = 'open';
 
 -- name: uploads_of_user
-SELECT u.id, u.sha256, u.size, u.object_key, u.state, e.state AS photo_state
+SELECT u.id, u.sha256, u.size, u.object_key, u.state, e.state AS photo_state, e.refusal
 FROM upload u JOIN evidence e USING (sha256, size)
 WHERE u.id = ANY($1::uuid[]) AND u.user_id = $2
 ORDER BY u.id;

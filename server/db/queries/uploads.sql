@@ -3,7 +3,7 @@
 -- name: own_upload
 SELECT
     u.id, u.sha256, u.size, u.object_key, u.pieces, u.tail, u.received, u.state, u.expires_at,
-    u.expires_at <= now() AS expired, e.state AS photo_state
+    u.expires_at <= now() AS expired, e.state AS photo_state, e.refusal
 FROM upload u JOIN evidence e USING (sha256, size)
 WHERE u.id = $1 AND u.user_id = $2;
 
@@ -33,6 +33,9 @@ RETURNING id;
 
 -- name: restart_upload
 UPDATE upload SET pieces = '{}', tail = 0, received = 0 WHERE id = $1 AND pieces = $2::text[] AND state = 'open';
+
+-- name: let_uploads_end
+UPDATE upload SET expires_at = least(expires_at, $1), check_after = least(check_after, $1) WHERE state = 'open';
 
 -- name: end_open_upload
 UPDATE upload SET state = 'done' WHERE id = $1 AND state = 'open' RETURNING object_key, pieces;
