@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from email.utils import format_datetime
+from time import monotonic
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -41,6 +42,8 @@ OFFSET_STREAM = "application/offset+octet-stream"
 
 _SECONDS_TO_LOOK_UP = 1.0
 _SECONDS_OF_SILENCE = 30
+_SECONDS_OF_AN_APPEND = 15 * 60
+"""A line that trickles on and on is given up too; what came by it is kept, and the phone goes on by another."""
 _SHA256 = re.compile(rb"[0-9a-f]{64}")
 _METHODS = frozenset({b"PATCH", b"DELETE", b"HEAD", b"GET", b"POST", b"OPTIONS"})
 
@@ -167,11 +170,11 @@ async def _append(
 
 
 async def _body(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
-    """What comes, as it comes, and b"" while nothing does; raises BodyCut after half a minute, or at a cut line."""
-    stream, silent = request.stream(), 0.0
+    """What comes, as it comes, and b"" while nothing does; raises BodyCut at a cut line, and when it takes too long."""
+    stream, silent, end = request.stream(), 0.0, monotonic() + _SECONDS_OF_AN_APPEND
     coming = asyncio.ensure_future(anext(stream, None))
     try:
-        while silent < _SECONDS_OF_SILENCE:
+        while silent < _SECONDS_OF_SILENCE and monotonic() < end:
             done, _ = await asyncio.wait([coming], timeout=_SECONDS_TO_LOOK_UP)
             if not done:
                 silent += _SECONDS_TO_LOOK_UP

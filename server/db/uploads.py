@@ -58,6 +58,11 @@ async def restart_upload(connection: Connection, upload_id: UUID, before: Sequen
     await connection.execute(sql("restart_upload"), upload_id, list(before))
 
 
+async def let_uploads_end(connection: Connection, at: datetime) -> None:
+    """Have every open upload expire then, unless something comes of it before."""
+    await connection.execute(sql("let_uploads_end"), at)
+
+
 async def end_open_upload(connection: Connection, upload_id: UUID) -> list[str]:
     """Close an upload that is not complete, and return the keys of its objects; none if it was not open."""
     return incoming_objects(await connection.fetch(sql("end_open_upload"), upload_id))

@@ -21,6 +21,7 @@ from server.services import Services, open_services
 from server.settings import Settings
 from server.storage.photos import MAX_BYTES
 from server.usecases.appending import PIECE_BYTES, SMALL_BYTES, BodyCut, append
+from server.usecases.epochs import UPLOADS_END_AFTER, begin_epoch
 from server.usecases.evidence import declare
 from server.usecases.photo_checks import check_upload, discard_abandoned, find_work
 from server.usecases.sessions import begin_session
@@ -561,6 +562,21 @@ async def test_an_upload_whose_pieces_are_gone_when_it_is_checked_is_asked_for_a
 
     assert await state_of(truth, data) == ("refused", "upload_missing")
     assert await worker.offset(await worker.begin(data)) == 0
+
+
+async def test_in_a_new_epoch_an_upload_to_which_nothing_comes_ends_soon(
+    worker: Uploader, services: Services, truth: asyncpg.Connection
+) -> None:
+    """In the life that was lost its photo may have arrived, so that its phone has it no more."""
+    going, left = await worker.begin(jpeg(42)), await worker.begin(jpeg(43))
+    await services.database.write(lambda tx: begin_epoch(tx, "restored"))
+    await worker.append(going, 0, jpeg(42)[:10])
+
+    soon = datetime.now(UTC) + UPLOADS_END_AFTER
+    ends = {str(row["id"]): row for row in await truth.fetch("SELECT id, expires_at, check_after FROM upload")}
+
+    assert max(ends[str(id_of(left))][name] for name in ("expires_at", "check_after")) <= soon
+    assert ends[str(id_of(going))]["expires_at"] > soon + 160 * HOUR
 
 
 async def test_pieces_that_nobody_needs_are_swept_and_no_others(

@@ -158,6 +158,17 @@ def test_a_line_on_which_nothing_comes_is_given_up(
     assert offset(client, path) == 1000
 
 
+def test_a_line_that_only_trickles_is_given_up(
+    server: LiveServer, session: dict[str, str], client: httpx.Client, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a quarter of an hour; here after hardly more than the time that it takes to see that nothing came."""
+    monkeypatch.setattr("server.api.uploads._SECONDS_OF_AN_APPEND", 1.5)
+    line = begun(server, session, path, 0, PHOTO[:1000])
+    assert line.recv(65536).startswith(b"HTTP/1.1 408 ")
+    line.close()
+    assert offset(client, path) == 1000
+
+
 def test_of_an_append_with_a_checksum_that_is_cut_nothing_is_kept(
     server: LiveServer, session: dict[str, str], client: httpx.Client, path: str
 ) -> None:
