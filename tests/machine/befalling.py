@@ -34,7 +34,7 @@ async def compaction(city: City, chance: Random) -> bool:
     return await compact(city.services, datetime.now(UTC) + _LONG) > 0
 
 
-@rule(0.7)
+@rule(1.2)
 async def lapse_notices(city: City, chance: Random) -> bool:
     """Nobody has put them away for long."""
     return await lapse(city.services, datetime.now(UTC) + _LONG) > 0

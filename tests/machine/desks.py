@@ -233,7 +233,7 @@ async def settle(city: City, conflict: UUID, choice: Choice | None) -> bool:
 # The quarantine --------------------------------------------------------------------------------------------
 
 
-@rule(3)
+@rule(4)
 async def release_held(city: City, chance: Random) -> bool:
     """Let something go on that was not to be applied as it stood."""
     rows = await city.rows(
