@@ -109,7 +109,7 @@ def _question(state: State, stream: StreamState, comparison: Comparison) -> Repa
 
 
 def _take(state: State, stream: StreamState, comparison: Comparison, told: Repaired) -> set[UUID]:
-    dropped = pulled.apply_entries(state, stream, told.entries)
+    dropped = pulled.apply_entries(state, stream, told.entries, wanted=True)
     _count_answered(comparison, told)
     _take_hashes(state, stream, comparison, told)
     held = {held.hash for held in stream.members.values()}

@@ -43,7 +43,10 @@ def next_request(
 
 
 def apply_answer(state: State, serial: int, answer: ExchangeAnswer) -> Applied:
-    """Takes an answer: all of it if it answers the last request, else its receipts if they are of this epoch."""
+    """Takes an answer: all of it if it answers the last request, else its receipts if they are of this epoch.
+
+    A server that lacks a set which it gave a receipt for was restored, whatever epoch it names.
+    """
     if state.wiped:
         return Applied(stale=True)
     is_new_epoch = state.epoch not in (None, answer.epoch)
@@ -56,7 +59,7 @@ def apply_answer(state: State, serial: int, answer: ExchangeAnswer) -> Applied:
     if is_stale:
         return Applied(stale=True, receipts=_take_receipts(state, answer, state.serial))
     state.awaited = None
-    if is_new_epoch:
+    if is_new_epoch or answer.expected <= state.acknowledged:
         epochs.begin_epoch(state, answer)
         return Applied(new_epoch=True, again=True)
     receipts = _take_receipts(state, answer, serial - 1)
@@ -92,7 +95,9 @@ def _take_standing(state: State, answer: ExchangeAnswer, serial: int) -> bool:
 
 
 def _pull(state: State, serial: int, answer: ExchangeAnswer) -> Applied:
-    dropped = {one for key in answer.lost for one in pulled.drop_stream(state, key)}
+    # What is held of a lost stream may be in one that is still being filled: it stays in sight until all are whole.
+    lost = [] if answer.more else answer.lost
+    dropped = {one for key in lost for one in pulled.drop_stream(state, key)}
     for key in answer.gained:
         state.streams.setdefault(key, StreamState())
     entries = 0
@@ -108,7 +113,7 @@ def _pull(state: State, serial: int, answer: ExchangeAnswer) -> Applied:
     return Applied(
         entries=entries,
         gained=answer.gained,
-        lost=answer.lost,
+        lost=lost,
         repaired=repaired,
         released=released,
         again=not complete or _has_more_to_send(state),

@@ -21,9 +21,12 @@ def apply_page(state: State, stream: StreamState, page: StreamPage) -> set[UUID]
     return dropped
 
 
-def apply_entries(state: State, stream: StreamState, entries: Iterable[Entry]) -> set[UUID]:
-    """Takes entries in; returns the objects that lost a membership."""
-    return {entry.id for entry in entries if _apply_entry(state, stream, entry)}
+def apply_entries(state: State, stream: StreamState, entries: Iterable[Entry], *, wanted: bool = False) -> set[UUID]:
+    """Takes entries in; returns the objects that lost a membership.
+
+    What was `wanted` replaces even what seems to be newer: a comparison found that to be wrong.
+    """
+    return {entry.id for entry in entries if _apply_entry(state, stream, entry, wanted=wanted)}
 
 
 def begin_refill(stream: StreamState) -> None:
@@ -99,7 +102,7 @@ def _is_held(state: State, object_id: UUID) -> bool:
     return any(object_id in stream.members for stream in state.streams.values())
 
 
-def _apply_entry(state: State, stream: StreamState, entry: Entry) -> bool:
+def _apply_entry(state: State, stream: StreamState, entry: Entry, *, wanted: bool) -> bool:
     """Whether the object lost its membership."""
     if stream.unconfirmed is not None:
         stream.unconfirmed.discard(entry.id)
@@ -107,13 +110,13 @@ def _apply_entry(state: State, stream: StreamState, entry: Entry) -> bool:
         return stream.members.pop(entry.id, None) is not None
     stream.members[entry.id] = membership(entry)
     if entry.item is not None:
-        _put_item(state, item_body(entry, entry.item))
+        _put_item(state, item_body(entry, entry.item), wanted=wanted)
     if entry.notice is not None:
         _put_notice(state, entry.notice)
     return False
 
 
-def _put_item(state: State, body: ItemBody) -> None:
+def _put_item(state: State, body: ItemBody, *, wanted: bool) -> None:
     """What is older never replaces what is newer, unless that was before this epoch: then it is saved first."""
     held = state.items.get(body.id)
     if body.id in state.former_items:
@@ -121,7 +124,7 @@ def _put_item(state: State, body: ItemBody) -> None:
             salvage.keep(state, {body.id})
         salvage.settle(state, body.id)
         held = None
-    if held is None or (body.version, body.touch) >= (held.version, held.touch):
+    if held is None or wanted or (body.version, body.touch) >= (held.version, held.touch):
         state.items[body.id] = body
 
 

@@ -58,7 +58,9 @@ def page(*entries: Entry, stream: str = "grid/1", **more: Any) -> StreamPage:
 
 
 def answer(*pages: StreamPage, **more: Any) -> ExchangeAnswer:
-    given = {"epoch": "e1", "now": NOW, "expected": 1, "safe_no": 0, "catalogue": "2024.2", "registry": 1}
+    """What a server expects is the number after the last that it answers here, if nothing is said."""
+    expected = max((one.no for one in more.get("receipts", ())), default=0) + 1
+    given = {"epoch": "e1", "now": NOW, "expected": expected, "safe_no": 0, "catalogue": "2024.2", "registry": 1}
     return ExchangeAnswer(**{**given, "streams": list(pages), **more})
 
 
@@ -74,7 +76,8 @@ def receipt(out: Outgoing, outcome: Any, index: int = 0, **more: Any) -> Receipt
 
 
 def pull(device: Device, *pages: StreamPage, **more: Any) -> Any:
-    return device.apply_answer(device.next_request(CLOCK).serial, answer(*pages, **more))
+    given = {"expected": device.acknowledged + 1, **more}
+    return device.apply_answer(device.next_request(CLOCK).serial, answer(*pages, **given))
 
 
 def fields_of(device: Device, item: UUID = ITEM) -> dict[str, Any] | None:

@@ -134,7 +134,7 @@ def test_a_deletion_hides_an_item_until_it_is_edited_again(device: Device) -> No
     out = send(device)
     device.apply_answer(out.serial, answer(receipts=[receipt(out, "rejected", code="no")]))
     device.edit_item(ITEM, CAPTURE, {"a": 2})
-    pull(device, epoch="e2")
+    pull(device, epoch="e2", expected=1)
     assert (device.unsent, fields_of(device)) == (2, {"a": 2})
 
 
@@ -293,6 +293,17 @@ def test_a_lost_stream_keeps_what_is_not_drained_and_no_more(device: Device) -> 
     assert out.request.cursors == {}
     device.apply_answer(out.serial, answer(receipts=[receipt(out, "applied", version=2)]))
     assert device.items() == []
+
+
+def test_a_lost_stream_is_held_until_those_gained_for_it_are_filled(device: Device) -> None:
+    """A grid is split: its items are in sight all the time, under the new grid as soon as that told of them."""
+    pull(device, page(present(1, body()), present(2, body(item=OTHER))))
+    split = {"gained": ["grid/2"], "lost": ["grid/1"]}
+    pull(device, page(present(1, body(2)), stream="grid/2", more=True), more=True, **split)
+    assert [item.id for item in device.items()] == [ITEM, OTHER]
+    filled = pull(device, page(stream="grid/2"), lost=["grid/1"])
+    assert (filled.lost, [item.id for item in device.items()]) == (["grid/1"], [ITEM])
+    assert list(device.memberships()) == ["grid/2"]
 
 
 def test_notices_follow_their_feed(device: Device) -> None:

@@ -106,6 +106,16 @@ def test_edits_without_receipt_are_laid_over_again_until_they_have_one(device: D
     assert (fields_of(device), [told.no for told in device.told()]) == ({"a": 1}, [2])
 
 
+def test_a_server_that_lacks_what_it_gave_a_receipt_for_was_restored_whatever_epoch_it_names(device: Device) -> None:
+    """As where an app took over the epoch of a new enrolment before it had exchanged in it."""
+    decided(device, a=1)
+    second = decided(device, b=2)
+    applied = pull(device, expected=2)
+    assert (applied.new_epoch, applied.again, device.unsent) == (True, True, 1)
+    assert device.next_request(CLOCK).sets == second.sets
+    assert device._state.former_items == {ITEM}
+
+
 def test_what_was_told_of_a_set_is_told_anew_with_its_next_receipt(device: Device) -> None:
     pull(device, page(present(1, body())))
     device.edit_item(ITEM, CAPTURE, {"a": 2})

@@ -232,6 +232,14 @@ def test_a_stream_that_moves_between_the_trips_is_brought_along(device: Device) 
     assert same(device, server)
 
 
+def test_what_was_wanted_replaces_a_body_whose_version_was_damaged_upwards(device: Device) -> None:
+    (one,) = objects(1)
+    pull(device, page(entry(one, 9), stream=GRID))
+    server = Server([entry(one)])
+    server.heal(device)
+    assert same(device, server)
+
+
 def test_wanted_entries_that_do_not_fit_are_wanted_again(device: Device) -> None:
     mine, *theirs = objects(6)
     held(device, mine)
