@@ -68,7 +68,7 @@ class Cast:
 
     async def codes(self, count: int) -> list[Code]:
         """Codes for the phones that are still lacking until there are so many."""
-        return (await self._enroller.codes(count))[len(self.workers) :]
+        return await self._enroller.codes(len(self.workers), count)
 
     async def take_on(self, office: Office) -> list[Code]:
         """Codes for the people whom the office takes on, in grids where others of the run may work."""

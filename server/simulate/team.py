@@ -1,4 +1,7 @@
-"""Brings phones into being: enrolment by the codes of the demo file, and by new ones when those are used up."""
+"""Brings phones into being: people of the demo file, then others, are enrolled with codes of their own.
+
+The codes in the file are left to whoever looks at the demo.
+"""
 
 from __future__ import annotations
 
@@ -111,10 +114,11 @@ class Enroller:
             raise BrokenError("a repeated enrolment gave another answer")
         return enrolled, install
 
-    async def codes(self, count: int) -> list[Code]:
-        """So many codes: those of the demo file, then new ones."""
-        given = self._demo.enrolment_codes[:count]
-        return given + await self.more(count - len(given))
+    async def codes(self, first: int, count: int) -> list[Code]:
+        """New codes for the phones from number `first` on, `count` phones being there then."""
+        holders = [one.user for one in self._demo.enrolment_codes[first:count]]
+        given = [await self.code_for(holder) for holder in holders]
+        return given + await self.more(count - first - len(given))
 
     async def code_for(self, user: UUID) -> Code:
         """A new code for this person. Raises SimulationError for one who works here no more."""

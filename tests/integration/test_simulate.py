@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import msgspec
 import pytest
 
@@ -51,6 +52,15 @@ def test_a_run_finds_nothing_wrong_and_is_large_enough_for_its_phones(city: City
     assert figures["merged"] > 0
     assert figures["rejected"] > 0
     assert (figures["devices"], figures["seed"]) == (8, 1)
+
+
+def test_the_codes_of_the_demo_file_are_left_to_others(city: City) -> None:
+    codes = msgspec.json.decode(city.demo_file.read_bytes())["enrolment_codes"]
+    assert simulate(city, "--devices", "2", "--seed", "2").status == 0
+    for code in codes[:2]:
+        wish = {"code": code["code"], "install": f"look-{code['user']}", "name": "mine", "app": "1.0"}
+        answer = httpx.post(f"{city.url}/v1/enrol", json=wish)
+        assert (answer.status_code, answer.json()["user"]) == (200, code["user"])
 
 
 @pytest.mark.parametrize(("kind", "field"), [("drop", "lost"), ("double", "duplicated"), ("skip", "diverged")])
