@@ -14,7 +14,10 @@ from msgspec import Meta, Raw, Struct
 
 Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
-Token = Annotated[str, Meta(max_length=64, pattern=r"^[\x21-\x7e]*$")]
+TYPE_CODE, GRID_CODE, TOKEN = "^[0-9]{4}$", "^[0-9]{15}$", r"^[\x21-\x7e]*$"
+"""How codes and tokens are spelled. Those of a change, the same few all the time, `sync.framing` checks."""
+
+Token = Annotated[str, Meta(max_length=64, pattern=TOKEN)]
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Instant = Annotated[datetime, Meta(tz=True)]
 """A time with its offset: RFC 3339 in JSON, a timestamp (extension -1) in MessagePack."""
@@ -38,7 +41,7 @@ class Fix(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     lat: Annotated[float, Meta(ge=-90, le=90)]
     crs: Literal["wgs84", "gcj02", "bd09"]
     accuracy: Annotated[float, Meta(ge=0, le=1_000_000)]
-    provider: Token = "gps"
+    provider: Annotated[str, Meta(max_length=64, extra_json_schema={"pattern": TOKEN})] = "gps"
     fixed_at: Instant | None = None
 
 
@@ -50,7 +53,7 @@ class Capture(Struct, frozen=True, omit_defaults=True, gc=False):
 
     wall: Instant
     mono: Count
-    boot: Token
+    boot: Annotated[str, Meta(max_length=64, extra_json_schema={"pattern": TOKEN})]
     position: Fix | None = None
 
 
@@ -89,10 +92,10 @@ class Change(Struct, frozen=True, omit_defaults=True, gc=False):
 
     op: Operation
     item: UUID
-    type: Annotated[str, Meta(pattern="^[0-9]{4}$")]
+    type: Annotated[str, Meta(extra_json_schema={"pattern": TYPE_CODE})]
     capture: Capture
     base: Base | None = None
-    grid: Annotated[str, Meta(pattern="^[0-9]{15}$")] | None = None
+    grid: Annotated[str, Meta(extra_json_schema={"pattern": GRID_CODE})] | None = None
     urgency: Literal["critical", "urgent", "normal"] | None = None
     fields: dict[str, Any] = {}
     legacy: LegacyCode | None = None

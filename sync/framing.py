@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from struct import Struct
@@ -22,6 +23,9 @@ from typing import Any, Literal, NoReturn, TypeVar
 import msgspec
 
 from schemas.wire import (
+    GRID_CODE,
+    TOKEN,
+    TYPE_CODE,
     Change,
     ChangeSet,
     Entry,
@@ -43,6 +47,10 @@ _BOUNDS: dict[type, tuple[float, float]] = {
 """What a database and its JSON can hold; no number that is none, and no infinity, lies within."""
 
 _STREAM_KEY = re.compile(r"[\x21-\x7e]{1,80}")
+_REMEMBERED = 4096
+_is_type_code, _is_grid_code, _is_token = (
+    lru_cache(_REMEMBERED)(re.compile(pattern).search) for pattern in (TYPE_CODE, GRID_CODE, TOKEN)
+)
 _WHERE = re.compile(r" - at `(\$[^`]*)`$")
 _ENCODERS = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
 _DECODERS: dict[tuple[str, type], Any] = {
@@ -161,6 +169,7 @@ def decode_change(raw: msgspec.Raw, form: Form) -> Change:
     position = change.capture.position
     if position is not None and position.fixed_at is not None:
         _check_time(position.fixed_at, "change", "$.capture.position.fixed_at")
+    _check_spelling(change)
     _check_map(change.fields, MAX_DEPTH)
     return change
 
@@ -200,6 +209,19 @@ def _check_time(time: datetime, what: str, where: str) -> None:
         usable = False
     if not usable:
         raise Unreadable(f"{what}_malformed", where)
+
+
+def _check_spelling(change: Change) -> None:
+    """Patterns by which msgspec would look at each code and token anew: a fifth of all decoding."""
+    capture = change.capture
+    if not _is_type_code(change.type):
+        raise Unreadable("change_malformed", "$.type")
+    if change.grid is not None and not _is_grid_code(change.grid):
+        raise Unreadable("change_malformed", "$.grid")
+    if not _is_token(capture.boot):
+        raise Unreadable("change_malformed", "$.capture.boot")
+    if capture.position is not None and not _is_token(capture.position.provider):
+        raise Unreadable("change_malformed", "$.capture.position.provider")
 
 
 def _check_map(values: dict[Any, Any], levels: int) -> None:

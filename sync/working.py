@@ -225,11 +225,13 @@ class Working:
             return held.refusal(self.context.author_id, place, turn.compiled.type, operation)
 
         code = refusal(_facts(turn, author_id, grid_id, self.context.registry.code(grid_id)))
+        if code is None:
+            return
         if code == "out_of_scope" and any(refusal(one) is None for one in self.places(turn, author_id, grid_id, then)):
             return
         if code == "delete_not_allowed":
             raise Refused("rejected", code)
-        if code is not None and not self.context.released:
+        if not self.context.released:
             raise Refused("quarantined", code)
 
     def places(

@@ -153,6 +153,33 @@ def test_a_value_that_json_cannot_hold_is_refused_in_messagepack(value: Any, cod
     assert refusal.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ("$.type", ["", "401", "04010", "040a", "٠٤٠١"]),
+        ("$.grid", ["", "34118200100100", "3411820010010011", "34118200100100x", "٣٤١١٨٢٠٠١٠٠١٠٠١"]),
+        ("$.capture.boot", ["a b", "中", "\x7f", "x" * 65]),
+        ("$.capture.position.provider", ["g p s", "中", "x" * 65]),
+    ],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_codes_and_tokens_are_spelled_as_they_should_be(where: str, wrong: list[str], form: Form) -> None:
+    *path, last = where.split(".")[1:]
+    encoder = msgspec.json if form == "json" else msgspec.msgpack
+    for value in wrong:
+        change = msgspec.to_builtins(a_change({})) | {"grid": "341182001001001"}
+        change["capture"]["position"] = {"lon": 1.0, "lat": 2.0, "crs": "wgs84", "accuracy": 3.0, "provider": "gps"}
+        assert framing.decode_change(msgspec.Raw(encoder.encode(change)), form).grid == change["grid"]
+        part = change
+        for key in path:
+            part = part[key]
+        part[last] = value
+        for _ in range(2):
+            with pytest.raises(Unreadable) as refusal:
+                framing.decode_change(msgspec.Raw(encoder.encode(change)), form)
+            assert (refusal.value.code, refusal.value.where) == ("change_malformed", where)
+
+
 def test_text_in_another_encoding_is_refused() -> None:
     raw = msgspec.Raw(line('{"a": "中文"}').replace("中文".encode(), "中文".encode("gbk")))
     with pytest.raises(Unreadable, match="change_text_invalid"):
