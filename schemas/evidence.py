@@ -1,4 +1,4 @@
-"""What a device or an office and the server say to each other about photos; the bytes go to the object store itself."""
+"""What a device or an office and the server say to each other about photos; their bytes go other ways."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class PhotosDeclared(Struct, frozen=True):
 
 
 class WayIn(Struct, frozen=True):
-    """Where the bytes are to be PUT, plainly, without further headers, before it expires (UTC)."""
+    """Where the bytes are to be PUT, plainly, without further headers, before it expires (UTC).
+
+    Or appended to `/v1/uploads/<id>`, where the network is bad.
+    """
 
     id: UUID
     url: str

@@ -1,7 +1,8 @@
 """Photos between the phone and the object store: declaring them, taking in their bytes, reading them.
 
-The bytes never pass through this server: a phone PUTs them to an object that nobody reads until a job has checked it
-(`photo_checks`), and reads them by a short-lived address. Locks are taken in the order items, photos, streams.
+On a good network the bytes do not pass through this server: a phone PUTs them to an object that nobody reads until a
+job has checked it (`photo_checks`), and reads them by a short-lived address. On a bad one the same way in is filled by
+appends (`appending`). Locks are taken in the order items, photos, uploads, streams.
 """
 
 from __future__ import annotations

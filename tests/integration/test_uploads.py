@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,9 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from server.app import create_app
 from server.errors import Problem
-from server.services import Services, open_services
+from server.services import Services
 from server.settings import Settings
 from server.storage.photos import MAX_BYTES
 from server.usecases.appending import PIECE_BYTES, SMALL_BYTES, BodyCut, append
@@ -248,18 +250,20 @@ async def test_a_client_that_is_gone_leaves_what_it_sent(worker: Uploader, app: 
 async def test_servers_take_turns(
     worker: Uploader, services: Services, settings_of_test: Settings, truth: asyncpg.Connection
 ) -> None:
+    """Two applications that share the database and the store, and nothing else."""
     data = noisy(9)
     path = await worker.begin(data)
-
-    async def body(at: int) -> AsyncIterator[bytes]:
-        yield data[at : at + 7000]
-
-    async with open_services(settings_of_test) as other:
-        servers = (services, other)
-        for turn, at in enumerate(range(0, len(data), 7000)):
-            progress = await append(servers[turn % 2], caller(), id_of(path), at, body(at))
-            assert progress.received == min(at + 7000, len(data))
-        await check_upload(other, id_of(path))
+    other = create_app(settings_of_test)
+    async with (
+        other.lifespan(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url="http://other.test") as client,
+    ):
+        turns = itertools.cycle([worker, Uploader(client, worker.headers)])
+        for at in range(0, len(data), 7000):
+            answer = await next(turns).append(path, at, data[at : at + 7000])
+            assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(min(at + 7000, len(data))))
+            assert await next(turns).offset(path) == await next(turns).offset(path)
+        await check_upload(other.state.services, id_of(path))
 
     assert await state_of(truth, data) == ("verified", None)
     assert await incoming(services) == {}
