@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,10 @@ import pytest
 
 from schemas.evidence import PhotoRef
 from server.services import Services
+from server.usecases.appending import append
 from server.usecases.evidence import declare, photo_key, take_in
 from server.usecases.photo_checks import check_upload
+from server.usecases.uploads import create as create_upload
 from tests import builders
 from tests.builders import (
     ADMINISTRATOR,
@@ -260,6 +263,22 @@ async def test_what_waits_for_its_check_is_checked_now(
     assert await state_of(truth, picture(1)) == "verified"
     name = f"{sha(1)}-{photo(1)['size']}"
     assert [tuple(row) for row in await truth.fetch(CHECKS)] == [(CHIEF.id, name, "久等")]
+
+
+async def test_how_far_a_resumed_upload_has_come_is_told(services: Services, onegrid: Terminal) -> None:
+    one, data = photo(1), picture(1)
+    await a_hazard(services, one)
+    worker = await builders.caller(services, WORKER)
+    upload = await create_upload(services, worker, PhotoRef(one["sha256"], one["size"]))
+
+    async def body() -> AsyncIterator[bytes]:
+        yield data[:70]
+
+    await append(services, worker, upload.id, 0, body())
+    shown = await onegrid("show", one["sha256"], by=CHIEF)
+    told = await onegrid("show", one["sha256"], "--json", by=CHIEF)
+    assert "已到 came 70 字节 bytes" in shown.out
+    assert [way["received"] for way in told.document["uploads"]] == [70]
 
 
 async def test_a_photo_that_is_none_is_told_with_its_reason(
