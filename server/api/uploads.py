@@ -47,6 +47,7 @@ _SECONDS_OF_AN_APPEND = 15 * 60
 _SHA256 = re.compile(rb"[0-9a-f]{64}")
 _METHODS = frozenset({b"PATCH", b"DELETE", b"HEAD", b"GET", b"POST", b"OPTIONS"})
 
+# Was looked at before (`_check_version`): a parameter so that the document names it.
 Resumable = Annotated[
     Literal["1.0.0"], HeaderParameter(name="Tus-Resumable", description="协议版本 The version spoken")
 ]

@@ -148,8 +148,8 @@ class Link:
         await self.net.cut_request("PATCH", path, self.credentials.pair.access, content, headers)
 
     async def offset(self, path: str) -> int:
-        """How many bytes the server has."""
-        return int((await self._ask("HEAD", path, headers=_RESUMABLE)).headers["Upload-Offset"])
+        """How many bytes the server has. By GET: a refusal of HEAD tells no code."""
+        return int((await self._ask("GET", path, headers=_RESUMABLE)).headers["Upload-Offset"])
 
     # Tokens ----------------------------------------------------------------------------------------------------------
 
