@@ -40,8 +40,8 @@ __all__ = [
     "Calendar",
     "CaseExit",
     "Catalogue",
+    "CatalogueChange",
     "Category",
-    "Change",
     "CommonField",
     "Condition",
     "DeadlineRules",
@@ -148,7 +148,7 @@ class CommonField(Part, frozen=True):
     note: str | None = None
 
 
-class Change(Part, frozen=True):
+class CatalogueChange(Part, frozen=True):
     """What a version changed, for all types, one `item` or some `items`.
 
     `renamed`: fields of these items, old key -> new; `recoded`: options by the new key of their field, old -> new.
@@ -361,7 +361,7 @@ class Catalogue(Part, frozen=True):
     urgency_levels: tuple[UrgencyLevel, ...]
     departments: tuple[Department, ...]
     common_fields: tuple[CommonField, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[CatalogueChange, ...]
     review_rules: ReviewRules
     duplicate_rules: DuplicateRules
     territory_rules: TerritoryRules

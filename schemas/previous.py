@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct, json
 from msgspec.structs import replace
 
-from schemas.catalogue import Catalogue, Change, document
+from schemas.catalogue import Catalogue, CatalogueChange, document
 from schemas.item_type import Field, ItemType, Kind, OnSiteFix, PhotoRule
 
 PREVIOUS: Final = ("2024.1",)
@@ -70,7 +70,7 @@ class Passage(Struct, frozen=True):
     """
 
     before: PreviousType
-    steps: tuple[Change, ...]
+    steps: tuple[CatalogueChange, ...]
     kept: dict[str, Field]
     asked: frozenset[str]
 
@@ -126,7 +126,7 @@ def as_written(item: ItemType, way: Passage) -> ItemType:
     return replace(item, fields=fields, require_any=(*groups_asked, *either), photo=photo)
 
 
-def _since(catalogue: Catalogue, version: str) -> list[Change]:
+def _since(catalogue: Catalogue, version: str) -> list[CatalogueChange]:
     """What the versions after this one renamed, oldest first."""
     dated = [(version_order(one.in_), one) for one in catalogue.changes if one.renamed or one.recoded]
     written = version_order(version) or (0, 0)
@@ -134,7 +134,7 @@ def _since(catalogue: Catalogue, version: str) -> list[Change]:
     return [one for _, one in sorted(newer, key=lambda pair: pair[0])]
 
 
-def _today(key: str, steps: tuple[Change, ...]) -> str:
+def _today(key: str, steps: tuple[CatalogueChange, ...]) -> str:
     for step in steps:
         key = step.renamed.get(key, key)
     return key

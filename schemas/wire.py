@@ -299,7 +299,10 @@ class EntryItem(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class NoticeBody(Struct, frozen=True, omit_defaults=True):
-    """A to-do, a parked change or a notice in one user's own stream."""
+    """A to-do, a parked change or a notice in one user's own stream.
+
+    `reason`: the code of a return's reason, the fault of a code that tells no grid, or what a step of a case lacked.
+    """
 
     id: UUID
     kind: FeedKind
@@ -362,7 +365,7 @@ class Directive(Struct, frozen=True):
     """Something the server asks of the device itself."""
 
     id: UUID
-    kind: Literal["wipe", "update_app", "upload_log"]
+    kind: Literal["wipe", "update_app"]
 
 
 class ExchangeAnswer(Struct, frozen=True, omit_defaults=True):

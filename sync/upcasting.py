@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from schemas.catalogue import Change as Step
+from schemas.catalogue import CatalogueChange as Step
 from schemas.forms import CompiledCatalogue, CompiledType
 from schemas.previous import Passage, version_order
 from schemas.wire import Change

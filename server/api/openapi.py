@@ -12,7 +12,8 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Server, T
 from msgspec import json
 
 from schemas.accounts import ProblemDocument
-from schemas.wire import Bits64, ExchangeAnswer, ExchangeRequest
+from schemas.catalogue import Catalogue
+from schemas.wire import Bits64, Change, ChangeSet, ExchangeAnswer, ExchangeRequest, ItemBody
 from server.api.uploads import OFFSET_STREAM
 from server.api.uploads import PATH as UPLOADS
 from server.problems import MEDIA_TYPE
@@ -58,7 +59,10 @@ class _Completed(JsonRenderPlugin):
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the problem response in place of the framework's own error bodies."""
-    problem, request, answer = _add_schemas(document, ProblemDocument, ExchangeRequest, ExchangeAnswer)
+    problem, request, answer, catalogue, *_ = _add_schemas(
+        document, ProblemDocument, ExchangeRequest, ExchangeAnswer, Catalogue, ChangeSet, Change, ItemBody
+    )
+    _describe_raw(document["components"]["schemas"])
     document["components"]["responses"] = {
         "Problem": {
             "description": "被拒绝:RFC 9457 问题文档 Refused: an RFC 9457 problem document",
@@ -66,6 +70,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         }
     }
     _describe_exchange(document["paths"]["/v1/exchange"]["post"], request, answer)
+    _describe_catalogue(document["paths"]["/v1/catalogue"]["get"], catalogue)
     _describe_uploads(document["paths"])
     for path in document["paths"].values():
         for method in _METHODS & set(path):
@@ -85,10 +90,16 @@ def _is_frameworks_own(response: dict[str, Any] | None) -> bool:
     return "status_code" in content.get("application/json", {}).get("schema", {}).get("properties", {})
 
 
+def _describe_raw(schemas: dict[str, Any]) -> None:
+    """What is read on its own, so that the types know nothing of it."""
+    for holder, key, held in (("ChangeSet", "changes", "Change"), ("ExchangeRequest", "salvage", "ItemBody")):
+        schemas[holder]["properties"][key]["items"] = {"$ref": f"#/components/schemas/{held}"}
+
+
 def _describe_exchange(operation: dict[str, Any], request: dict[str, Any], answer: dict[str, Any]) -> None:
     """The handler reads and writes bytes, so the framework knows neither form of them."""
     packed = {"schema": {"type": "string", "contentMediaType": "application/msgpack"}}
-    lines = "第一行为 ExchangeRequest,其后每行一个变更集 The first line is an ExchangeRequest, each further line a set"
+    lines = "第一行为 ExchangeRequest,其后每行一个 ChangeSet First an ExchangeRequest, then a ChangeSet a line"
     operation["requestBody"] = {
         "required": True,
         "content": {
@@ -98,6 +109,15 @@ def _describe_exchange(operation: dict[str, Any], request: dict[str, Any], answe
         },
     }
     operation["responses"]["200"]["content"] = {"application/json": {"schema": answer}, "application/msgpack": packed}
+
+
+def _describe_catalogue(operation: dict[str, Any], catalogue: dict[str, Any]) -> None:
+    """The handler hands on the bytes of the document."""
+    reduced = {
+        "type": "object",
+        "description": "有 lang 时只留一种语言 With lang, in one language: docs/catalogue.md",
+    }
+    operation["responses"]["200"]["content"] = {"application/json": {"schema": {"anyOf": [catalogue, reduced]}}}
 
 
 def _describe_uploads(paths: dict[str, Any]) -> None:

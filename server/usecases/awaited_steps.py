@@ -102,19 +102,23 @@ class _Taking:
                 steps.append(_case_step(standing, one, became, self._now))
                 self._end(standing, one, "taken", {"from": became.before.state, "to": became.after.state})
             elif isinstance(became, Step):
-                self._restated.append({"id": one.conflict, "step": replace(became, note=None)})
+                self._restate(standing, one, became)
             elif became == "reached":
                 self._end(standing, one, "reached", {})
         if steps:
             self.moves.append(Moved(before, standing, (), steps))
 
     async def store(self, tx: Transaction) -> list[FeedWrite]:
-        """End the conflicts; returns the entries of their notices."""
+        """End the conflicts, or say what they wait for now; returns the entries of their notices."""
         await conflicts.end_conflicts(tx.connection, self._ended, self._now)
         await conflicts.restate_steps(tx.connection, self._restated)
         if self._acts:
             await audit.record_all(tx.connection, self._acts)
         return writes_for_notices(await items.upsert_notices(tx.connection, self._notices))
+
+    def _restate(self, standing: Standing, one: Parked, step: Step) -> None:
+        self._restated.append({"id": one.conflict, "step": replace(step, note=None)})
+        self._notices.append(parked_notice(one.conflict, standing.item.id, one.author_id, self._now, is_open=True))
 
     def _end(self, standing: Standing, one: Parked, take: str, moved: dict[str, str]) -> None:
         item = standing.item

@@ -1,7 +1,7 @@
 """What the server asks of the device itself, and when it is done.
 
-`update_app` and `upload_log` are handed to the app, which says when it has carried them out. `wipe` is the device's
-own: it drains first, then it says that it is done, and when the server knows, it forgets everything.
+`update_app` is handed to the app, which says when it has carried it out. `wipe` is the device's own: it drains first,
+then it says that it is done, and when the server knows, it forgets everything.
 
     given -> carried out (wipe: drained) -> told to the server -> gone (wipe: wiped)
 """

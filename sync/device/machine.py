@@ -177,7 +177,7 @@ class Device:
         epochs.become(self._state, device, ticket)
 
     def carry_out(self, directive: UUID) -> None:
-        """The app has done what `update_app` or `upload_log` asked."""
+        """The app has done what `update_app` asked."""
         directives.carry_out(self._state, directive)
 
     def note_photos(self, states: Iterable[EvidenceState]) -> list[str]:

@@ -129,5 +129,5 @@ def _is_shown(state: State, edit: Edit, complete: int | None) -> bool:
         return False
     if complete is not None and edit.receipted_at < complete:
         return True
-    pulled, version = state.items.get(edit.change.item), edit.outcome.version
+    pulled, version = state.items.get(edit.outcome.linked or edit.change.item), edit.outcome.version
     return pulled is not None and version is not None and pulled.version >= version

@@ -12,11 +12,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 import zstandard
 from litestar import Litestar
 from msgspec.structs import replace
 
+from schemas.item_type import ItemType
 from server import logs
 from server.app import create_app
 from server.errors import CATALOGUE
@@ -278,6 +280,23 @@ async def test_answers_are_compressed_as_the_client_asks(app_client: httpx.Async
         assert int(answer.headers["content-length"]) == len(raw)
         decoded = {"gzip": gzip.decompress, "zstd": zstandard.ZstdDecompressor().decompress, None: bytes}[coding](raw)
         assert decoded == plain
+
+
+async def test_the_openapi_document_shows_what_travels_in_lines_of_its_own(app_client: httpx.AsyncClient) -> None:
+    schemas = (await app_client.get("/schema/openapi.json")).json()["components"]["schemas"]
+    assert schemas["ChangeSet"]["properties"]["changes"]["items"] == {"$ref": "#/components/schemas/Change"}
+    assert schemas["ExchangeRequest"]["properties"]["salvage"]["items"] == {"$ref": "#/components/schemas/ItemBody"}
+    assert schemas["Change"]["required"] == ["op", "item", "type", "capture"]
+    assert {"Capture", "Fix", "Transition", "LegacyCode"} <= schemas.keys()
+
+
+async def test_the_openapi_document_has_the_schema_of_the_catalogue(app_client: httpx.AsyncClient) -> None:
+    document = (await app_client.get("/schema/openapi.json")).json()
+    answer = document["paths"]["/v1/catalogue"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answer["anyOf"][0] == {"$ref": "#/components/schemas/Catalogue"}
+    schemas = document["components"]["schemas"]
+    assert list(schemas["ItemType"]["properties"]) == [one.encode_name for one in msgspec.structs.fields(ItemType)]
+    assert schemas["Change"]["properties"].keys() >= {"op", "base"}, "not what a version of the catalogue changed"
 
 
 async def test_the_openapi_document_promises_problems_and_names_the_token(app_client: httpx.AsyncClient) -> None:

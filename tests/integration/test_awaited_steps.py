@@ -21,6 +21,7 @@ from server.db import items
 from server.db.database import Transaction
 from server.errors import Problem
 from server.services import Services
+from server.usecases.bodies import notice_bodies
 from server.usecases.case_views import show_case
 from server.usecases.conflict_views import show_conflict
 from server.usecases.conflicts import resolve_conflict, undo_resolution
@@ -73,6 +74,12 @@ class Site:
         """State, what was taken, by whom."""
         row = await self.truth.fetchrow("SELECT state, take, resolved_by FROM conflict WHERE id = $1", conflict)
         return tuple(row)
+
+    async def told(self, conflict: UUID) -> tuple[str | None, int]:
+        """What the notice on its author's phones says it waits for, and the notice's version."""
+        async with self.services.database.read() as connection:
+            body = (await notice_bodies(connection, self.services, [conflict]))[conflict]
+        return body.reason, body.version
 
     async def state(self) -> str:
         return (await case_of(self.truth, self.item))["state"]
@@ -373,7 +380,10 @@ async def test_verified_and_closed_in_one_visit(services: Services, site: Site) 
     phone = await enrol(services, CHIEF)
     verifying = await site.verified_unseen(phone)
     closing = parked((await phone.push(await site.step("close", "verified"))).outcomes[0])
+    assert await site.told(verifying) == ("evidence_not_verified", 1)
+    assert await site.told(closing) == ("late_transition", 1)
     await deliver(services, CHIEF, AFTER)
+    assert await site.told(closing) == ("review_pending", 2)
     assert (await site.conflict(verifying), await site.state()) == (("resolved", "taken", None), "verified")
     assert await site.conflict(closing) == ("open", None, None)
     await approve(services, site.client, site.truth, CADRE, site.item)

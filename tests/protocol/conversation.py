@@ -191,6 +191,18 @@ def write(name: str, about: str, steps: list[dict[str, Any]]) -> None:
     (GOLDEN / f"{name}.json").write_text(document + "\n", encoding="utf-8")
 
 
+def check_digests(steps: list[dict[str, Any]]) -> None:
+    """Raises Mismatch where a digest of a file is not that of the entries which it shows."""
+    held = Memberships()
+    for step in steps:
+        response = step.get("response", {})
+        shown = response.get("json", response.get("shown"))
+        computed = deepcopy(shown)
+        _take(held, _device(_body_bytes(step.get("request", {}))), computed)
+        if computed != shown:
+            raise Mismatch(f"{step['what']}: a digest is not that of what is shown")
+
+
 def _take(memberships: Memberships, device: str, answer: Any) -> None:
     if isinstance(answer, dict) and "streams" in answer and device:
         memberships.take(device, answer)

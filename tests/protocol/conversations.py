@@ -40,6 +40,10 @@ def edited(number: int, type_code: str, base: list[Any], **fields: Any) -> dict[
     return one | {"fields": fields}
 
 
+def deleted(number: int, type_code: str, base: list[Any]) -> dict[str, Any]:
+    return {"op": "delete", "item": item(number), "type": type_code, "capture": capture(), "base": base}
+
+
 class Phone:
     """A phone that enrols in the conversation and numbers its sets."""
 
@@ -187,6 +191,19 @@ def first_exchanges(talk: Talk) -> None:
     phone.exchange("A number beyond the next: told what is expected.", three, first=9, cursors=known)
 
 
+def one_set(talk: Talk) -> None:
+    """A set with a creation, an edit and a deletion, and what it is answered: the example of docs/protocol.md."""
+    phone = Phone(talk)
+    first, second, third = (created(one, "0102", address=f"明珠路{one}号") for one in (1, 2, 3))
+    first["fields"]["rooms_let"] = 2
+    made = phone.push("Two dwellings.", first, second)
+    kept, gone = ([1, one["rev"]] for one in made["receipts"][0]["outcomes"])
+    changes = third, edited(1, "0102", kept, gas_cylinder=True, rooms_let=None), deleted(2, "0102", gone)
+    raw = compact(phone.change_set(*changes) | {"epoch": made["epoch"]})
+    about = {"epoch": made["epoch"], "app": "field/1.0", "acknowledged": 1, "unsent": 3, "cursors": cursors(made)}
+    phone.exchange("One more, one edited, one deleted.", raw, first=2, **about)
+
+
 def bad_sets(talk: Talk) -> None:
     """A set that cannot be read, a change that is wrong, a set of another author, a number used twice."""
     phone = Phone(talk)
@@ -255,8 +272,7 @@ def coming_and_going(talk: Talk) -> None:
     made = first.push("Two dwellings.", created(1, "0102"), created(2, "0102"))
     known = cursors(second.exchange("The other phone pulls them."))
     base = [1, made["receipts"][0]["outcomes"][0]["rev"]]
-    deletion = {"op": "delete", "item": item(1), "type": "0102", "capture": capture(), "base": base}
-    first.push("One is deleted.", deletion)
+    first.push("One is deleted.", deleted(1, "0102", base))
     second.exchange("The other phone is told of the absence.", cursors=known)
     elsewhere = {f"grid/{grid_id(GRIDS[2])}": [3, 3]}
     second.exchange("A stream that is out of scope is lost, one not named is gained.", cursors=elsewhere)
@@ -428,4 +444,5 @@ CONVERSATIONS: list[Callable[[Talk], None]] = [
     review_and_case,
     refusals,
     released_notice,
+    one_set,
 ]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.builders import CHIEF, DISPATCHER
 from tests.protocol.bindings import Bindings, Mismatch, plain
-from tests.protocol.conversation import GOLDEN, Talk
+from tests.protocol.conversation import GOLDEN, Talk, check_digests
 from tests.protocol.conversations import CONVERSATIONS
 from tests.protocol.live import LiveServer
 
@@ -43,6 +43,12 @@ def test_bytes_are_shown_as_what_they_hold() -> None:
             for part in (step.get("request", {}), step.get("response", {})):
                 if "shown" in part:
                     assert plain(msgspec.msgpack.decode(bytes.fromhex(part["hex"]))) == part["shown"]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FILES])
+def test_digests_are_those_of_what_is_shown(name: str) -> None:
+    """An app checks its arithmetic on them."""
+    check_digests(steps_of(name))
 
 
 ANSWER = {"rev": "5e5e5e0000000001", "same": "5e5e5e0000000001", "other": "5e5e5e0000000002", "list": [1, True]}

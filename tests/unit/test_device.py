@@ -200,6 +200,18 @@ def test_an_edit_stays_in_sight_until_the_pulled_item_shows_it(device: Device) -
     assert fields_of(device) == {"a": 9}, "the overlay is gone once the version is there"
 
 
+def test_an_edit_of_a_loser_stays_in_sight_until_the_winner_shows_it(device: Device) -> None:
+    """The two count their versions apart: the loser may have come further."""
+    pull(device, page(present(1, body(5, fields={"a": 1})), present(2, body(2, item=OTHER))))
+    device.edit_item(ITEM, CAPTURE, {"a": 2})
+    out = send(device)
+    told = receipt(out, "merged", version=3, rev="0" * 16, linked=OTHER)
+    device.apply_answer(out.serial, answer(receipts=[told], more=True))
+    assert fields_of(device) == {"a": 2}
+    pull(device, page(present(3, body(3, item=OTHER)), more=True), more=True)
+    assert fields_of(device) == {"a": 1}
+
+
 def test_an_edit_whose_item_left_the_scope_goes_with_the_whole_pull(device: Device) -> None:
     pull(device, page(present(1, body())))
     device.edit_item(ITEM, CAPTURE, {"a": 2})

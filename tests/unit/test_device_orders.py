@@ -28,8 +28,8 @@ from tests.unit.device_answers import (
     send,
 )
 
-WIPE, UPDATE, LOG = (
-    Directive(UUID(int=40), "wipe"), Directive(UUID(int=41), "update_app"), Directive(UUID(int=42), "upload_log"),
+WIPE, UPDATE, LATER = (
+    Directive(UUID(int=40), "wipe"), Directive(UUID(int=41), "update_app"), Directive(UUID(int=42), "update_app"),
 )  # fmt: skip
 
 
@@ -43,16 +43,16 @@ def asked(device: Device, *directives: Directive, **more: Any) -> Applied:
 
 
 def test_a_directive_is_handed_out_once_and_told_as_done_until_the_server_knows(device: Device) -> None:
-    assert asked(device, UPDATE, LOG).directives == [UPDATE, LOG]
-    assert asked(device, UPDATE, LOG).directives == []
+    assert asked(device, UPDATE, LATER).directives == [UPDATE, LATER]
+    assert asked(device, UPDATE, LATER).directives == []
     assert device.next_request(CLOCK).request.done == []
-    device.carry_out(LOG.id)
-    assert device.next_request(CLOCK).request.done == [LOG.id]
+    device.carry_out(LATER.id)
+    assert device.next_request(CLOCK).request.done == [LATER.id]
     out = Device.restore(device.snapshot()).next_request(CLOCK)
-    assert out.request.done == [LOG.id]
+    assert out.request.done == [LATER.id]
     asked(device, UPDATE)
     assert device.next_request(CLOCK).request.done == []
-    assert asked(device, UPDATE, LOG).directives == [], "an answer that was on its way asks no second time"
+    assert asked(device, UPDATE, LATER).directives == [], "an answer that was on its way asks no second time"
 
 
 def test_a_wipe_waits_for_edits_and_photos_then_says_so_and_then_forgets_everything(device: Device) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from schemas.catalogue import Catalogue, Category, Field, ItemType, Option, PhotoRule, Rule, UrgencyRule
 from server.errors_page import page
 
 ROOT = Path(__file__).parents[2]
@@ -14,6 +17,22 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_errors_page_is_the_catalogue_of_errors():
     assert (ROOT / "docs" / "errors.md").read_text() == page()
+
+
+@pytest.mark.parametrize("part", [Catalogue, Category, ItemType, Field, Option, PhotoRule, UrgencyRule, Rule])
+def test_the_page_of_the_catalogue_names_every_member_of_a_part(part):
+    section = (ROOT / "docs" / "catalogue.md").read_text().split(f"(`{part.__name__}`)\n")[1].split("\n## ")[0]
+    told = [name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(.*?)`", row)]
+    members = [one.encode_name + ("" if one.required else "?") for one in msgspec.structs.fields(part)]
+    assert sorted(told) == sorted(members)
+
+
+def test_the_example_of_the_protocol_is_a_golden_conversation():
+    section = (ROOT / "docs" / "protocol.md").read_text().split("An exchange with a set of three changes")[1]
+    header, change_set, answer = map(json.loads, re.findall(r"```json\n(.*?)```", section, re.DOTALL)[:3])
+    golden = json.loads((ROOT / "tests" / "protocol" / "golden" / "one_set.json").read_text())["steps"][-1]
+    assert [header, change_set] == [json.loads(line) for line in golden["request"]["lines"]]
+    assert answer == golden["response"]["json"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

@@ -170,7 +170,7 @@ CROSS JOIN LATERAL (
 -- name: bodies_of_notices
 SELECT
     n.id, n.kind, n.code, n.item_id, n.version, k.wrapped, c.clear, c.sealed,
-    coalesce(r.reason, c.claim ->> 'fault') AS reason, r.note, r.notes
+    coalesce(r.reason, c.claim ->> 'fault', nullif(c.step ->> 'code', '')) AS reason, r.note, r.notes
 FROM notice n
 JOIN item_key k ON k.item_id = n.item_id
 LEFT JOIN conflict c ON c.id = n.conflict_id
