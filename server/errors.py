@@ -164,6 +164,16 @@ CATALOGUE: dict[str, ErrorKind] = {
     "quarantine_gone": ErrorKind(
         409, "其内容已清除,无法打开。", "Its bytes were erased and cannot be opened any more."
     ),
+    "item_salvaged": ErrorKind(
+        422,
+        "数据库恢复后由手机带回;放行即写回,事项已在的转为冲突。",
+        "A phone brought it back after a restore: release it; where the item is there, it becomes a conflict.",
+    ),
+    "salvage_unreadable": ErrorKind(
+        422,
+        "数据库恢复后由手机带回,但无法解析,已原样保存;请与本人核对、重新填写后丢弃。",
+        "A phone brought it back after a restore and it cannot be read; have it entered again, then discard it.",
+    ),
     # Backups
     "backup_running": ErrorKind(
         409,

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.wire import Base, Change, ItemBody
 from server.db.quarantine import QuarantineFilter
-from server.errors import Problem
+from server.errors import CATALOGUE, Problem
 from server.services import Services
 from server.usecases.bodies import item_bodies
 from server.usecases.devices import revoke_device
@@ -287,6 +287,7 @@ async def test_salvage_of_an_item_that_is_gone_brings_it_back(phone: Phone, trut
     services, item = phone.services, uuid4()
     line = await salvaged(phone, item, name="留存店")
     assert (line.code, line.no, line.item) == ("item_salvaged", None, item)
+    assert line.en == CATALOGUE["item_salvaged"].en
     assert (await let_go(services, line.id)).outcomes[0].outcome == "applied"
     assert (await released_values(services, item))["name"] == "留存店"
     assert await truth.fetchval("SELECT sealed IS NULL AND wrapped IS NULL FROM quarantine") is True
@@ -303,6 +304,15 @@ async def test_salvage_of_an_item_that_is_there_is_for_a_person_to_settle(
     fields = await truth.fetchval("SELECT fields FROM conflict WHERE state = 'open' AND base_unknown")
     assert "name" in fields
     assert (await released_values(services, item))["name"] == "新名"
+
+
+async def test_salvage_that_cannot_be_read_says_so(phone: Phone) -> None:
+    services, raw = phone.services, msgspec.Raw(b'{"id":"nonsense"}')
+    await keep_salvage(services, phone.device_id, phone.epoch, [raw], datetime.now(UTC))
+    (line,) = await held(services, ADMINISTRATOR, outcome="salvaged")
+    assert (line.code, line.en) == ("salvage_unreadable", CATALOGUE["salvage_unreadable"].en)
+    assert (await show(services, line.id, ADMINISTRATOR)).unopened == "salvage_unreadable"
+    assert await refused(services, line.id, ADMINISTRATOR) == "salvage_unreadable"
 
 
 async def test_salvage_is_discarded_with_its_bytes(phone: Phone, truth: asyncpg.Connection) -> None:

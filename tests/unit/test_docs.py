@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from schemas.catalogue import Catalogue, Category, Field, ItemType, Option, PhotoRule, Rule, UrgencyRule
+from server.errors import CATALOGUE
 from server.errors_page import page
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_errors_page_is_the_catalogue_of_errors():
     assert (ROOT / "docs" / "errors.md").read_text() == page()
+
+
+def test_every_refusal_has_its_words():
+    sources = "\n".join(path.read_text() for path in (ROOT / "server").glob("**/*.py"))
+    assert set(re.findall(r"\bProblem\(\s*\"(\w+)\"", sources)) <= CATALOGUE.keys()
 
 
 @pytest.mark.parametrize("part", [Catalogue, Category, ItemType, Field, Option, PhotoRule, UrgencyRule, Rule])
