@@ -12,6 +12,7 @@ import pytest
 from schemas.catalogue import Catalogue, Category, Field, ItemType, Option, PhotoRule, Rule, UrgencyRule
 from server.errors import CATALOGUE
 from server.errors_page import page
+from sync.case_table import NEEDS, TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +32,24 @@ def test_the_page_of_the_catalogue_names_every_member_of_a_part(part):
     told = [name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(.*?)`", row)]
     members = [one.encode_name + ("" if one.required else "?") for one in msgspec.structs.fields(part)]
     assert sorted(told) == sorted(members)
+
+
+def test_the_protocol_tells_every_step_of_a_case():
+    head = "| action | leaves | leads to | who | needs |\n|---|---|---|---|---|\n"
+    table = (ROOT / "docs" / "protocol.md").read_text().split(head)[1].split("\n\n")[0]
+    assert table.splitlines() == [row_of(line) for line in TRANSITIONS]
+
+
+def row_of(line):
+    kept = "the one before" if line.action == "resume" else "the same"
+    leads_to = f"`{line.to_state}`" if line.to_state else kept
+    who = f"by `case_exits`: `{line.exit_code}`" if line.exit_code else quoted(line.roles)
+    needs = [*(NEEDS[need][1] for need in line.needs), *(["a reason"] if line.exit_code else [])]
+    return f"| `{line.action}` | {quoted(line.from_states)} | {leads_to} | {who} | {'; '.join(needs)} |"
+
+
+def quoted(codes):
+    return ", ".join(f"`{code}`" for code in codes)
 
 
 def test_the_example_of_the_protocol_is_a_golden_conversation():
