@@ -28,7 +28,7 @@ from sync.items import ItemState
 _RESIDENT = "0101"
 _COMMUNITY = "341182001001"
 _SQUARE = (((117.9, 32.7), (117.91, 32.7), (117.91, 32.71), (117.9, 32.71), (117.9, 32.7)),)
-_STEPS = ("new_key", "head", "revision", "blind_indexes")
+_STEPS = ("new_key", "head_and_revision", "blind_indexes")
 
 
 class Load(Struct, frozen=True):
@@ -66,16 +66,14 @@ def _round(sets: list[list[ItemState]]) -> tuple[int, ...]:
         vault = Vault(keyring, catalogue)
         keys = vault.new_keys(ids)
         made = process_time_ns()
-        keyed = [(item, keys[item.id].secret) for item in items]
+        keyed = [(item, keys[item.id]) for item in items]
         closing = process_time_ns()
-        heads = [vault.close_fields(item, secret) for item, secret in keyed]
-        closed = process_time_ns()
-        revisions = [vault.close_revision(item, item.fields, capture, secret) for item, secret in keyed]
+        closed = [vault.close_new(item, key, capture) for item, key in keyed]
         kept = process_time_ns()
         terms = [terms_of(keyring, compiled, item.fields, _COMMUNITY) for item in items]
         ended = process_time_ns()
-        assert len(heads) == len(revisions) == len(terms)
-        for step, took in enumerate((made - began, closed - closing, kept - closed, ended - kept)):
+        assert len(closed) == len(terms)
+        for step, took in enumerate((made - began, kept - closing, ended - kept)):
             spent[step] += took
     return tuple(spent)
 

@@ -51,13 +51,12 @@ def _row(
     """One item; its bytes are added to `closed`."""
     item, change = revision.after, decided.changes[index]
     capture = change[0].capture if change else None
-    secret = loaded.context.secrets[item.id]
-    clear, sealed = loaded.vault.close_fields(item, secret)
-    _, revision_sealed = loaded.vault.close_revision(item, item.fields, capture, secret)
+    key = loaded.new_keys[item.id]
+    clear, sealed, revision_sealed = loaded.vault.close_new(item, key, capture)
     compiled, community = services.catalogue.types[item.type], services.registry.community(item.grid_id)
     begins = [len(closed) + 1]
-    for part in (loaded.new_keys[item.id].wrapped, sealed, revision_sealed):
-        closed += part or b""
+    for part in (key.wrapped, sealed, revision_sealed):
+        closed += part
         begins.append(len(closed) + 1)
     return NewItem(
         item.id,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from schemas.forms import CompiledCatalogue
 from schemas.wire import Capture
@@ -17,21 +17,6 @@ from sync.feed import unsigned64
 from sync.items import Fields, ItemState, Past
 from sync.merge import Overlap
 
-_NOTHING: Fields = {}
-
-
-class _Closing(Struct, gc=False, eq=False):
-    """An item's key made ready, and the last values that were closed with it: what may be kept clear, the rest encoded.
-
-    A new item's head and its first revision hold the very same values.
-    """
-
-    sealer: Sealer
-    owner: bytes
-    values: Fields | None
-    clear: Fields
-    marked: bytes
-
 
 class Vault:
     """Opens and closes the values of items with their keys."""
@@ -40,14 +25,12 @@ class Vault:
         """Use this keyring and the marks of this catalogue."""
         self.keyring = keyring
         self._catalogue = catalogue
-        self._closing: dict[bytes, _Closing] = {}
+        self._ready: dict[bytes, Sealer] = {}
 
     def new_keys(self, item_ids: Collection[UUID]) -> dict[UUID, ItemKey]:
         """A key for each new item."""
-        owners = [item_id.bytes for item_id in item_ids]
-        keys = self.keyring.new_keys(owners)
-        for key, owner in zip(keys, owners, strict=True):
-            self._closing[key.secret] = _Closing(key, owner, None, _NOTHING, b"")
+        keys = self.keyring.new_keys([item_id.bytes for item_id in item_ids])
+        self._ready.update((key.secret, key) for key in keys)
         return dict(zip(item_ids, keys, strict=True))
 
     def secret(self, row: Row) -> bytes:
@@ -68,33 +51,35 @@ class Vault:
         fields = row["clear"] | sealed.get("fields", {})
         return Past(row["version"], unsigned64(row["rev"]), row["device_id"], fields)
 
+    def close_new(self, item: ItemState, key: ItemKey, capture: Capture | None) -> tuple[Fields, bytes, bytes]:
+        """The fields of a new item as its row and its first revision hold them: (clear, sealed, sealed with capture).
+
+        Bytes are empty where nothing is to be sealed.
+        """
+        clear, marked = self._split(item.type, item.fields)
+        owner, captured = item.id.bytes, _with_capture(marked, capture)
+        return clear, key.seal(owner, marked) if marked else b"", key.seal(owner, captured) if captured else b""
+
     def close_fields(self, item: ItemState, secret: bytes) -> tuple[Fields, bytes | None]:
         """An item's fields as its row holds them: (clear, sealed)."""
-        closing = self._closing.get(secret) or self._opened(secret, item)
-        if closing.values is not item.fields:
-            self._split(closing, item.type, item.fields)
-        return closing.clear, closing.sealer.seal(closing.owner, closing.marked) if closing.marked else None
+        clear, marked = self._split(item.type, item.fields)
+        return clear, self._sealer(secret).seal(item.id.bytes, marked) if marked else None
 
     def close_revision(
         self, item: ItemState, fields: Fields, capture: Capture | None, secret: bytes
     ) -> tuple[Fields, bytes | None]:
         """A revision's changed fields and capture; where a worker stood is sealed like any personal value."""
-        closing = self._closing.get(secret) or self._opened(secret, item)
-        if closing.values is not fields:
-            self._split(closing, item.type, fields)
-        sealed: dict[str, Any] = {"fields": Raw(closing.marked)} if closing.marked else {}
-        if capture is not None:
-            sealed["capture"] = capture
-        return closing.clear, closing.sealer.seal(closing.owner, encode_values(sealed)) if sealed else None
+        clear, marked = self._split(item.type, fields)
+        captured = _with_capture(marked, capture)
+        return clear, self._sealer(secret).seal(item.id.bytes, captured) if captured else None
 
     def close_overlaps(
         self, item: ItemState, overlaps: dict[str, Overlap], secret: bytes
     ) -> tuple[Fields, bytes | None]:
         """A conflict's values by field, each as {base, server, incoming}."""
         values = {key: msgspec.structs.asdict(overlap) for key, overlap in overlaps.items()}
-        closing = _Closing(Sealer.of(secret), item.id.bytes, None, _NOTHING, b"")
-        self._split(closing, item.type, values)
-        return closing.clear, closing.sealer.seal(closing.owner, closing.marked) if closing.marked else None
+        clear, marked = self._split(item.type, values)
+        return clear, self._sealer(secret).seal(item.id.bytes, marked) if marked else None
 
     def open_overlaps(self, row: Row, item_id: UUID, secret: bytes) -> dict[str, Overlap]:
         """What `close_overlaps` stored."""
@@ -105,15 +90,32 @@ class Vault:
         """A reviewer's notes by field."""
         return unseal_values(secret, item_id.bytes, sealed)
 
-    def _opened(self, secret: bytes, item: ItemState) -> _Closing:
-        closing = self._closing[secret] = _Closing(Sealer.of(secret), item.id.bytes, None, _NOTHING, b"")
-        return closing
+    def _sealer(self, secret: bytes) -> Sealer:
+        """The key made ready, once for all that is closed with it."""
+        sealer = self._ready.get(secret)
+        if sealer is None:
+            sealer = self._ready[secret] = Sealer.of(secret)
+        return sealer
 
-    def _split(self, closing: _Closing, type_code: str, values: Fields) -> None:
+    def _split(self, type_code: str, values: Fields) -> tuple[Fields, bytes]:
+        """The values that may be kept clear, and the marked ones encoded, empty where there are none."""
         marked = self._catalogue.types[type_code].marked
-        clear = {} if marked.issuperset(values) else {key: values[key] for key in values if key not in marked}
-        kept = {key: values[key] for key in values if key in marked} if clear else values
-        closing.values, closing.clear, closing.marked = values, clear, encode_values(kept) if kept else b""
+        clear: Fields = {}
+        kept: Fields = {}
+        for key, value in values.items():
+            if key in marked:
+                kept[key] = value
+            else:
+                clear[key] = value
+        return clear, encode_values(kept) if kept else b""
+
+
+def _with_capture(marked: bytes, capture: Capture | None) -> bytes:
+    """What of a revision is sealed, encoded: its marked values and where it was written."""
+    sealed: dict[str, Any] = {"fields": Raw(marked)} if marked else {}
+    if capture is not None:
+        sealed["capture"] = capture
+    return encode_values(sealed) if sealed else b""
 
 
 def head(row: Row, fields: Fields) -> ItemState:

@@ -84,6 +84,20 @@ def test_two_items_of_one_set_keep_their_values_apart() -> None:
         assert unseal_values(secret, each.id.bytes, revision) == {"fields": each.fields}
 
 
+def test_a_new_item_is_closed_as_its_head_and_its_first_revision() -> None:
+    vault, capture = Vault(KEYRING, packaged()), Capture(datetime(2024, 6, 1, 8, tzinfo=UTC), 5, "boot")
+    new, bare = item(FIELDS), item({"name": "店"})
+    keys = vault.new_keys([new.id, bare.id])
+    clear, head, revision = vault.close_new(new, keys[new.id], capture)
+    secret, owner = keys[new.id].secret, new.id.bytes
+    assert clear == {"name": "琅琊百货", "employees": 3}
+    assert unseal_values(secret, owner, head) == {"manager": "王五"}
+    opened = unseal_values(secret, owner, revision)
+    assert (opened["fields"], opened["capture"]["mono"]) == ({"manager": "王五"}, 5)
+    assert len({head[:12], revision[:12], keys[new.id].wrapped[:12]}) == 3, "no nonce is used twice"
+    assert vault.close_new(bare, keys[bare.id], None) == ({"name": "店"}, b"", b"")
+
+
 def test_tags_differ_by_value_purpose_and_root() -> None:
     made = {
         *KEYRING.tags("search", ["a", "b"], ""),
