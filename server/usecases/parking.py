@@ -31,8 +31,8 @@ async def store_conflicts(
     Returns the entries of the notices, and by place in the set the conflicts about duplicates.
     """
     parked = _Parked(loaded, decided)
-    for index in range(len(decided.decisions)):
-        parked.take(index)
+    for index, decision in enumerate(decided.decisions):
+        parked.take(index, decision)
     about_twins: dict[int, UUID] = {}
     for doubt in doubts:
         index = _last_of(decided, doubt.item.id)
@@ -54,17 +54,18 @@ class _Parked:
         self._notices: dict[UUID, dict[str, Any]] = {}
         self._ended: dict[UUID, tuple[str, ItemState]] = {}
 
-    def take(self, index: int) -> None:
-        """What one decision opens, extends and ends."""
-        decision = self._decided.decisions[index]
+    def take(self, index: int, decision: Decision) -> None:
+        """What one decision, that on change `index`, opens, extends and ends."""
         if decision.conflict is not None:
             row = _conflict_row(self._loaded, self._decided, index)
             self._opened[row["id"]] = row
             self._notice(row["item_id"], row["id"])
         if decision.joined is not None and decision.item_id is not None:
             self._join(decision, decision.joined, decision.item_id)
-        self._end(decision.placed, "placed", decision)
-        self._end(decision.withdrawn, "withdrawn", decision)
+        if decision.placed is not None:
+            self._end(decision.placed, "placed", decision)
+        if decision.withdrawn is not None:
+            self._end(decision.withdrawn, "withdrawn", decision)
 
     def doubt(self, index: int, doubt: Doubt) -> UUID:
         """The conflict about a duplicate."""
@@ -84,9 +85,10 @@ class _Parked:
         Only now is it known which of the photos that it names are verified: storing their ties waited for a photo that
         was being verified at that moment.
         """
-        revised = {one.revision.after.id for one in self._decided.decisions if one.revision is not None}
         rows = (*self._opened.values(), *self._loaded.conflicts.values())
-        return sorted(revised & {row["item_id"] for row in rows if row["kind"] == "late_transition"})
+        waiting = {row["item_id"] for row in rows if row["kind"] == "late_transition"}
+        revised = (one.revision.after.id for one in self._decided.decisions if one.revision is not None)
+        return sorted(waiting.intersection(revised)) if waiting else []
 
     async def store(self, tx: Transaction) -> list[Row]:
         """Write all of it; returns the notices."""
@@ -106,9 +108,9 @@ class _Parked:
             self._joined[conflict_id] = self._joined.get(conflict_id, {}) | extended
         self._notice(item_id, conflict_id)
 
-    def _end(self, conflict_id: UUID | None, take: str, decision: Decision) -> None:
+    def _end(self, conflict_id: UUID, take: str, decision: Decision) -> None:
         """It ends by itself: an edit told the grid, or its author took the item back. Nobody settled it."""
-        if conflict_id is not None and decision.revision is not None:
+        if decision.revision is not None:
             self._ended[conflict_id] = take, decision.revision.after
             self._notice(decision.revision.after.id, conflict_id, is_open=False)
 

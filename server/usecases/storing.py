@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -26,9 +25,9 @@ from server.usecases.stepping import take_steps
 from server.usecases.submission import Submitted, submit_revisions
 from sync.authority import Authority
 from sync.clocks import skew_seconds
-from sync.decisions import Revision
+from sync.decisions import Decision, Revision
 from sync.feed import signed64, to_hex
-from sync.items import ItemState
+from sync.items import ItemState, id_text
 
 
 async def store_decisions(
@@ -38,17 +37,17 @@ async def store_decisions(
     revisions = [
         (index, decision.revision) for index, decision in enumerate(decided.decisions) if decision.revision is not None
     ]
-    heads = _heads(revisions)
     new, others = _apart(revisions)
+    heads = list(_heads(revisions).values()) if others else [(None, one.after) for _, one in new]
     # Before the submissions: once its photos are linked, an item is told when they are verified.
-    links = [link for _, after in heads.values() for link in photo_links(services, after)] + _shown(services, decided)
+    links = [link for _, after in heads for link in photo_links(services, after)] + _shown(services, decided)
     known = await evidence.link_photos(tx.connection, links)
     author = Authority(loaded.context.assignments).at(decided.at)
     ways = await first_ways(tx, services, [revision.after for _, revision in new], known, author, decided.at)
     await store_new_items(tx, services, loaded, decided, new, ways)
     if others:
         await _store_heads(tx, services, loaded, decided, others)
-    claimed = await store_claims(tx, services, list(heads.values()), decided.at)
+    claimed = await store_claims(tx, services, heads, decided.at)
     touched = await take_steps(tx, services, decided)
     writes = await _submit_others(tx, services, loaded, decided, others) if others else []
     parked, about_twins = await store_conflicts(tx, loaded, decided, claimed.doubts)
@@ -59,7 +58,7 @@ async def store_decisions(
     fresh = [touched.pop(one.after.id, one.after) if touched else one.after for _, one in new]
     writes += _entries(_heads(others), touched)
     await write_feed(tx, writes, fresh)
-    return [_outcome(decided, index, about_twins.get(index)) for index in range(len(decided.decisions))]
+    return [_outcome(decision, about_twins.get(index)) for index, decision in enumerate(decided.decisions)]
 
 
 def _entries(heads: dict[UUID, tuple[ItemState | None, ItemState]], touched: dict[UUID, ItemState]) -> list[FeedWrite]:
@@ -73,11 +72,11 @@ def _apart(
     revisions: Sequence[tuple[int, Revision]],
 ) -> tuple[list[tuple[int, Revision]], list[tuple[int, Revision]]]:
     """The creations that nothing else of the set touches, and all the rest."""
-    times = Counter(revision.after.id for _, revision in revisions)
+    edited = {revision.after.id for _, revision in revisions if revision.before is not None}
     new: list[tuple[int, Revision]] = []
     others: list[tuple[int, Revision]] = []
     for one in revisions:
-        alone = one[1].before is None and times[one[1].after.id] == 1
+        alone = one[1].before is None and not (edited and one[1].after.id in edited)
         (new if alone else others).append(one)
     return new, others
 
@@ -174,16 +173,13 @@ def revision_row(loaded: Loaded, decided: DecidedSet, index: int, revision: Revi
 def photo_links(services: Services, item: ItemState) -> list[PhotoLink]:
     """The photos that an item's form names; those of finished work are a step of its case."""
     listed = photos_of(item, services.catalogue.types[item.type].photo_field)
-    return [
-        PhotoLink(
-            item_id=item.id,
-            version=item.version if one["role"] == "report" else None,
-            sha256=bytes.fromhex(one["sha256"]),
-            size=one["size"],
-            role=one["role"],
-        )
-        for one in listed
-    ]
+    return [_photo_link(item, one) for one in listed] if listed else []
+
+
+def _photo_link(item: ItemState, photo: dict[str, Any]) -> PhotoLink:
+    role = photo["role"]
+    version = item.version if role == "report" else None
+    return PhotoLink(item.id, version, bytes.fromhex(photo["sha256"]), photo["size"], role)
 
 
 def _shown(services: Services, decided: DecidedSet) -> list[PhotoLink]:
@@ -208,9 +204,8 @@ def _quarantine_rows(loaded: Loaded, decided: DecidedSet) -> list[dict[str, Any]
     ]
 
 
-def _outcome(decided: DecidedSet, index: int, about_twin: UUID | None) -> ChangeOutcome:
-    decision = decided.decisions[index]
-    item_id = str(decision.item_id) if decision.item_id else None
+def _outcome(decision: Decision, about_twin: UUID | None) -> ChangeOutcome:
+    item_id = id_text(decision.item_id) if decision.item_id else None
     if decision.code is not None:
         fault = decision.fault
         words = fault or CATALOGUE[decision.code]
@@ -227,7 +222,7 @@ def _outcome(decided: DecidedSet, index: int, about_twin: UUID | None) -> Change
         after = None
     conflict = decision.conflict.id if decision.conflict else decision.joined or decision.within or about_twin
     return ChangeOutcome(
-        str(decision.carried) if decision.carried else item_id,
+        id_text(decision.carried) if decision.carried else item_id,
         decision.outcome,
         version=after.version if after else None,
         rev=to_hex(after.rev) if after else None,
