@@ -113,6 +113,6 @@ def test_tags_differ_by_value_purpose_and_root() -> None:
 def test_the_cost_of_sealing_is_told_by_step() -> None:
     figures = {one.name: one.value for one in measure(Load(change_sets=2, records=3, rounds=1)).figures}
     steps = [value for name, value in figures.items() if name not in ("sealing", "sealing.records_per_change_set")]
-    assert len(steps) == 4
+    assert len(steps) == 3
     assert figures["sealing"] == pytest.approx(sum(steps), abs=0.05)
     assert all(value > 0 for value in steps)
