@@ -23,7 +23,7 @@ def samenesses(compiled: CompiledType, fields: Mapping[str, Any]) -> list[Samene
     """What an item with these fields claims to be the only one of; nothing where a field of the key is empty."""
     plan = plan_of(compiled)
     found: list[Sameness] = []
-    for key in compiled.type.duplicate_keys:
-        if key.strength == "strong" and (facts := duplicate_facts(plan, key, fields)):
+    for key in plan.strong:
+        if facts := duplicate_facts(plan, key, fields):
             found.append(Sameness(key.keys, "\0".join((compiled.code, *key.keys, *facts))))
     return found

@@ -15,7 +15,7 @@ Fields = dict[str, Any]
 
 _CANONICAL = msgspec.json.Encoder(order="sorted")
 id_text: Callable[[UUID], str] = msgspec.to_builtins
-"""An id as it is written: `str` takes four times as long."""
+"""An id as it is written: `str` takes four times as long for one that does not come from the database."""
 
 _BLOCK = 64
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
@@ -88,17 +88,20 @@ def stream_keys(item: ItemState) -> frozenset[str]:
     """The streams that carry the item: none once it is deleted, only its author's own while it has no grid."""
     if item.deleted:
         return frozenset()
-    keys: set[str] = set()
-    if item.in_own_stream or item.stream_class == "author" or item.grid_id is None:
-        keys.add(f"own/{id_text(item.author_id)}")
-    if item.stream_class != "author" and item.grid_id is not None:
-        keys.add(class_stream(item.stream_class, item.grid_id))
-    return frozenset(keys)
+    if item.stream_class == "author" or item.grid_id is None:
+        return frozenset((_own_stream(item.author_id),))
+    there = class_stream(item.stream_class, item.grid_id)
+    return frozenset((there, _own_stream(item.author_id)) if item.in_own_stream else (there,))
+
+
+def _own_stream(user_id: UUID) -> str:
+    """The key of a user's own stream."""
+    return f"own/{id_text(user_id)}"
 
 
 def class_stream(stream_class: str, grid_id: UUID) -> str:
     """The key of a grid's stream of one class."""
-    return f"{'restricted' if stream_class == 'grid_restricted' else 'grid'}/{id_text(grid_id)}"
+    return f"{'restricted' if stream_class == 'grid_restricted' else 'grid'}/{grid_id}"
 
 
 def without_nulls(fields: Fields) -> Fields:

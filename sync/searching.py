@@ -29,13 +29,15 @@ Normal = Callable[[str], str]
 class Plan(NamedTuple):
     """What of a form is found by what.
 
-    `exact`: (beginning of the fact, key, normal form). `named`: the key of a resident's name, whose surname counts too.
+    `exact`: (beginning of the fact, key, normal form). `strong`: the duplicate keys that make two items the same.
+    `named`: the key of a resident's name, whose surname counts too.
     """
 
     code: str
     clear: tuple[str, ...]
     exact: tuple[tuple[str, str, Normal], ...]
     duplicates: tuple[tuple[str, ...], ...]
+    strong: tuple[DuplicateKey, ...]
     named: str
 
 
@@ -50,6 +52,7 @@ def plan_of(compiled: CompiledType) -> Plan:
         clear=tuple(one.key for one in fields if one.type == "text" and one.sensitivity == "none"),
         exact=exact,
         duplicates=tuple(one.keys for one in compiled.type.duplicate_keys if not alone.issuperset(one.keys)),
+        strong=tuple(one for one in compiled.type.duplicate_keys if one.strength == "strong"),
         named="name" if compiled.code == RESIDENT else "",
     )
 

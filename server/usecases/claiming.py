@@ -19,7 +19,7 @@ from server.services import Services
 from server.usecases.feeding import FeedWrite, writes_for_notices
 from server.usecases.referring import reference_target
 from sync.duplicates import samenesses
-from sync.items import ItemState
+from sync.items import ItemState, id_text, referred
 
 Heads = Sequence[tuple[ItemState | None, ItemState]]
 """Items before (None: new) and after."""
@@ -130,14 +130,13 @@ class _News:
         keys = self._types[item.type].reference_fields
         if item.deleted or not keys:
             return _NONE
-        filled = {key: value for key in keys if (value := item.fields.get(key)) is not None}
-        own = str(item.id) if filled else ""
-        return {key: self._target(value) for key, value in filled.items() if value != own}
+        get, own = item.fields.get, id_text(item.id)
+        return {key: self._target(value) for key in keys if (value := get(key)) is not None and value != own}
 
     def _target(self, value: str) -> bytes:
         """Items of one set often refer to the same one."""
         if value not in self._targets:
-            self._targets[value] = reference_target(self._keyring, UUID(value))
+            self._targets[value] = reference_target(self._keyring, referred(value))
         return self._targets[value]
 
     def _claims(self, item: ItemState) -> Mapping[bytes, tuple[str, ...]]:
@@ -145,7 +144,7 @@ class _News:
         if item.deleted:
             return _NONE
         found = samenesses(self._types[item.type], item.fields)
-        return {self._keyring.index("duplicate", one.fact): one.fields for one in found}
+        return {self._keyring.index("duplicate", one.fact): one.fields for one in found} if found else _NONE
 
 
 async def _take(tx: Transaction, news: _News) -> list[Doubt]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from server.db.feed import FirstEntry
 from server.usecases.sealed_items import head
 from sync.feed import entry_hash, signed64
 from sync.items import ItemState, stream_keys
+
+_ORDER = attrgetter("id.int")
+"""As the database orders ids, told by whole numbers, which are compared faster."""
 
 
 class FeedWrite(Struct, frozen=True):
@@ -50,7 +54,7 @@ async def write_feed(tx: Transaction, writes: Sequence[FeedWrite], new: Sequence
 
     `new`: items that no stream ever held, and that `writes` do not name.
     """
-    first = [(key, item) for item in sorted(new, key=_order) for key in stream_keys(item)]
+    first = [(key, item) for item in sorted(new, key=_ORDER) for key in stream_keys(item)]
     if not writes and not first:
         return
     keys = {write.stream for write in writes}.union(key for key, _ in first)
@@ -62,25 +66,13 @@ async def write_feed(tx: Transaction, writes: Sequence[FeedWrite], new: Sequence
         await feed.write(tx.connection, [feed_row(write, ids[write.stream]) for write in writes])
 
 
-def _order(item: ItemState) -> int:
-    """As the database orders ids, told by whole numbers, which are compared faster."""
-    return item.id.int
-
-
 def _first_entries(first: Sequence[tuple[str, ItemState]], ids: Mapping[str, int]) -> Iterator[FirstEntry]:
     places: Counter[str] = Counter()
     for key, item in first:
         places[key] += 1
-        hashed = entry_hash(item.id, item.version, item.rev, item.touch)
-        yield FirstEntry(
-            stream_id=ids[key],
-            object_id=item.id,
-            place=places[key],
-            version=item.version,
-            rev=signed64(item.rev),
-            touch=item.touch,
-            hash=signed64(hashed),
-        )
+        object_id, version, rev, touch = item.id, item.version, item.rev, item.touch
+        hashed = signed64(entry_hash(object_id, version, rev, touch))
+        yield FirstEntry(ids[key], object_id, places[key], version, signed64(rev), touch, hashed)
 
 
 async def touch_items(tx: Transaction, item_ids: Iterable[UUID], also: Sequence[FeedWrite] = ()) -> None:

@@ -11,6 +11,7 @@ from server.db import hints
 from server.db.database import Connection, Row
 from server.sealing import Keyring
 from sync.decisions import HeldPlace, Reference, Waiting
+from sync.items import id_text
 
 
 async def references_from(connection: Connection, rows: Sequence[Row]) -> dict[UUID, Reference]:
@@ -33,7 +34,7 @@ async def referrers_of(
 
 def reference_target(keyring: Keyring, item_id: UUID) -> bytes:
     """What an item is called where others refer to it: a reference may be a marked value."""
-    return keyring.index("reference", str(item_id))
+    return keyring.index("reference", id_text(item_id))
 
 
 async def _waiting(connection: Connection, item_ids: Sequence[UUID]) -> dict[UUID, Waiting]:
