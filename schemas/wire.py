@@ -195,6 +195,7 @@ class PackedExchangeRequest(ExchangeRequest, frozen=True, omit_defaults=True):
 class ChangeOutcome(Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one change. `zh` and `en` say it to a person; they never repeat a value.
 
+    `field`: the key of a field of the form; of a change that cannot be read its member, by names (`$.capture.mono`).
     `linked`: the item that the named one was made one with, and to which the change went; version and rev are of it.
     """
 
@@ -214,7 +215,8 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     """The durable answer to a change set; the same however often the set arrives.
 
     `status`: `decided` (see `outcomes`), `rejected` (unreadable as a whole), `quarantined` (kept whole, not applied),
-    `void` (the device sent the number without its changes), `forked` (this number was used for other bytes).
+    `void` (the device sent the number without its changes), `forked` (this number was used for other bytes). `field`:
+    the member of a set that is wrong or missing, as a path of names.
     """
 
     no: int
@@ -224,6 +226,7 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     code: str | None = None
     zh: str | None = None
     en: str | None = None
+    field: str | None = None
 
 
 PhotoState = Literal["declared", "uploading", "stored", "verified", "refused"]

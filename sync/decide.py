@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
+
 from schemas.wire import Change
 from sync.atomic import decide_together
 from sync.creating import create
@@ -23,8 +25,17 @@ from sync.transitions import transit
 from sync.updating import update
 from sync.working import Working
 
-Dated = tuple[Change, datetime] | str
-"""A change with its estimated capture time; one that could not be decoded is its error code."""
+
+class Undecoded(Struct, frozen=True):
+    """A change that could not be read: why, and as far as they are known its item and the member that is wrong."""
+
+    code: str
+    field: str | None = None
+    item: UUID | None = None
+
+
+Dated = tuple[Change, datetime] | Undecoded
+"""A change with its estimated capture time, or what is known of one that could not be decoded."""
 
 
 def decide_set(changes: Sequence[Dated], context: SetContext, *, atomic: bool = False) -> list[Decision]:
@@ -41,7 +52,7 @@ def decide_set(changes: Sequence[Dated], context: SetContext, *, atomic: bool = 
 
 
 def _positions(one: Dated, context: SetContext) -> Fixes:
-    if isinstance(one, str):
+    if isinstance(one, Undecoded):
         return {}
     change, _ = one
     compiled = context.catalogue.types.get(change.type)
@@ -49,12 +60,12 @@ def _positions(one: Dated, context: SetContext) -> Fixes:
 
 
 def _deleted_by(changes: Sequence[Dated]) -> frozenset[UUID]:
-    return frozenset([one[0].item for one in changes if not isinstance(one, str) and one[0].op == "delete"])
+    return frozenset([one[0].item for one in changes if not isinstance(one, Undecoded) and one[0].op == "delete"])
 
 
 def _decide(working: Working, index: int, one: Dated, fixes: Fixes) -> Decision:
-    if isinstance(one, str):
-        return Decision(None, "rejected", code=one)
+    if isinstance(one, Undecoded):
+        return Decision(one.item, "rejected", code=one.code, field=one.field)
     change, captured_at = one
     erased = working.context.erased
     if erased and change.item in erased:

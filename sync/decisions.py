@@ -215,6 +215,7 @@ class Decision(Struct, frozen=True, gc=False):
     that the revision ends, because it tells the grid. `withdrawn`: the one about the item itself that its deletion
     ends. `within`: the one about the item itself that decides about this change too. `move`: the step of its case.
     `carried`: the loser that the change names, where `item_id` is the winner; `seen`: its author's phone has that one.
+    `field`: the member of a change that could not be read.
     """
 
     item_id: UUID | None
@@ -232,6 +233,7 @@ class Decision(Struct, frozen=True, gc=False):
     move: Move | None = None
     carried: UUID | None = None
     seen: bool = True
+    field: str | None = None
 
     @property
     def held(self) -> bool:

@@ -19,6 +19,7 @@ from itertools import chain
 from struct import Struct
 from sys import float_info
 from typing import Any, Literal, NoReturn, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -51,12 +52,21 @@ _REMEMBERED = 4096
 _is_type_code, _is_grid_code, _is_token = (
     lru_cache(_REMEMBERED)(re.compile(pattern).search) for pattern in (TYPE_CODE, GRID_CODE, TOKEN)
 )
-_WHERE = re.compile(r" - at `(\$[^`]*)`$")
+_WHERE = re.compile(r" - at (?:`key` in )?`(\$[^`]*)`$")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 _ENCODERS = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
+
+
+class _Named(msgspec.Struct):
+    """What a change that cannot be read may still say: its item."""
+
+    item: UUID
+
+
 _DECODERS: dict[tuple[str, type], Any] = {
     (form, kind): decoder(kind, dec_hook=read_bits)
     for form, decoder in (("json", msgspec.json.Decoder), ("msgpack", msgspec.msgpack.Decoder))
-    for kind in (Change, ChangeSet, ExchangeAnswer, ExchangeRequest, PackedExchangeRequest)
+    for kind in (Change, _Named, ChangeSet, ExchangeAnswer, ExchangeRequest, PackedExchangeRequest)
 }
 _ANSWERS = {
     "json": msgspec.json.Encoder(enc_hook=to_text),
@@ -66,9 +76,9 @@ _BITS: dict[Form, Callable[[int], Any]] = {"json": lambda bits: to_hex(unsigned6
 
 
 class Unreadable(Exception):
-    """Bytes that are not what they should be: a stable code, and the place (such as `$.clock.mono`) if known.
+    """Bytes that are not what they should be: a stable code, and the member that is wrong or missing, if known.
 
-    Neither ever repeats a value of the input.
+    A member is told as a path of names (`$.clock.mono`). Neither ever repeats a value of the input.
     """
 
     def __init__(self, code: str, where: str | None = None) -> None:
@@ -174,6 +184,14 @@ def decode_change(raw: msgspec.Raw, form: Form) -> Change:
     return change
 
 
+def item_named(raw: msgspec.Raw, form: Form) -> UUID | None:
+    """The item that a change names which cannot be read otherwise, if as much can be read."""
+    try:
+        return _decode(raw, form, _Named, "change").item
+    except Unreadable:
+        return None
+
+
 def set_hash(raw: bytes) -> str:
     """The hash by which a receipt names a set: SHA-256 over its bytes, 64 hexadecimal digits."""
     return sha256(raw).hexdigest()
@@ -191,14 +209,21 @@ def _decode(raw: bytes | msgspec.Raw, form: Form, kind: type[Decoded], what: str
     except UnicodeError:
         raise Unreadable(f"{what}_text_invalid") from None
     except msgspec.ValidationError as error:
-        found = _WHERE.search(str(error))
-        raise Unreadable(f"{what}_malformed", found.group(1) if found else None) from None
+        raise Unreadable(f"{what}_malformed", _place_in(str(error))) from None
     except msgspec.DecodeError as error:
         # msgspec has no class of its own for a lone surrogate written as an escape, and two ways to put it.
         wrong = "text_invalid" if any(word in str(error) for word in ("surrogate", "hex escape")) else "malformed"
         raise Unreadable(f"{what}_{wrong}") from None
     except (ValueError, OverflowError, MemoryError):
         raise Unreadable(f"{what}_malformed") from None
+
+
+def _place_in(message: str) -> str | None:
+    """The member that msgspec complains of. Nothing else is taken from what it says, for that quotes values."""
+    where, missing = _WHERE.search(message), _MISSING.match(message)
+    if missing is not None:
+        return f"{where.group(1) if where else '$'}.{missing.group(1)}"
+    return where.group(1) if where else None
 
 
 def _check_time(time: datetime, what: str, where: str) -> None:

@@ -32,8 +32,8 @@ from server.usecases.raw_sets import keepable, sealed_set
 from server.usecases.receipts import whole
 from server.usecases.storing import store_decisions
 from sync.clocks import estimate_capture
-from sync.decide import decide_set
-from sync.framing import Unreadable, decode_change, decode_set, set_form, set_hash
+from sync.decide import Dated, Undecoded, decide_set
+from sync.framing import Unreadable, decode_change, decode_set, item_named, set_form, set_hash
 from sync.upcasting import upcast, version_refusal
 
 log = structlog.get_logger()
@@ -120,7 +120,7 @@ async def _push(
     try:
         change_set = _read(services, arrival)
     except Unreadable as unreadable:
-        return await _keep_whole(tx, services, arrival, "rejected", unreadable.code)
+        return await _keep_whole(tx, services, arrival, "rejected", unreadable.code, unreadable.where)
     if change_set.void is not None:
         return await _keep_void(tx, services, arrival, change_set.void, holder)
     if (code := _whole_refusal(services, change_set, holder)) is not None:
@@ -157,11 +157,11 @@ async def _decide(
     changes = _changes(services, arrival, change_set, holder.drained_at)
     # What is asked only since its version may be missing from it; all else is decided as for anybody today.
     written = replace(services, catalogue=services.catalogue.as_written(change_set.catalogue))
-    readable = [one[0] for one in changes if not isinstance(one, str)]
+    readable = [one[0] for one in changes if not isinstance(one, Undecoded)]
     loaded = await load_context(tx, written, _asked(arrival, change_set, holder, readable))
     decisions = decide_set(changes, loaded.context, atomic=change_set.atomic)
     raw = arrival.raw
-    if loaded.context.erased or any(isinstance(one, str) for one in changes):
+    if loaded.context.erased or any(isinstance(one, Undecoded) for one in changes):
         raw = await keepable(tx.connection, raw, {place for place, one in enumerate(decisions) if one.held})
     decided = DecidedSet(
         device_id=arrival.device_id,
@@ -170,7 +170,7 @@ async def _decide(
         no=arrival.no,
         catalogue=change_set.catalogue,
         at=arrival.at,
-        changes=[None if isinstance(one, str) else one for one in changes],
+        changes=[None if isinstance(one, Undecoded) else one for one in changes],
         decisions=decisions,
     )
     outcomes = await store_decisions(tx, services, loaded, decided)
@@ -192,17 +192,15 @@ def _asked(arrival: Arrival, change_set: ChangeSet, holder: push.Holder, changes
     )
 
 
-def _changes(
-    services: Services, arrival: Arrival, change_set: ChangeSet, drained_at: datetime
-) -> list[tuple[Change, datetime] | str]:
-    """The changes in today's words with their estimated capture times; what cannot be decoded as its error code."""
+def _changes(services: Services, arrival: Arrival, change_set: ChangeSet, drained_at: datetime) -> list[Dated]:
+    """The changes in today's words with their estimated capture times."""
     form = set_form(arrival.raw)
-    changes: list[tuple[Change, datetime] | str] = []
+    changes: list[Dated] = []
     for raw in change_set.changes:
         try:
             change = decode_change(raw, form)
         except Unreadable as unreadable:
-            changes.append(unreadable.code)
+            changes.append(Undecoded(unreadable.code, unreadable.where, item_named(raw, form)))
         else:
             captured_at = estimate_capture(change.capture, arrival.clock, arrival.at, drained_at)
             changes.append((upcast(change, change_set.catalogue, services.catalogue), captured_at))
@@ -225,13 +223,18 @@ async def _replay(tx: Transaction, services: Services, arrival: Arrival) -> Rece
 
 
 async def _keep_whole(
-    tx: Transaction, services: Services, arrival: Arrival, status: Literal["rejected", "quarantined"], code: str
+    tx: Transaction,
+    services: Services,
+    arrival: Arrival,
+    status: Literal["rejected", "quarantined"],
+    code: str,
+    field: str | None = None,
 ) -> Receipt:
     """Keep a set that is not decided change by change, and advance, so that it blocks nothing after it."""
     raw = await keepable(tx.connection, arrival.raw)
     if raw is not None:
         await push.insert_quarantine(tx.connection, [_held(arrival, status, code)])
-    receipt = _undecided(arrival, status, code)
+    receipt = _undecided(arrival, status, code, field)
     await _keep(tx, services, arrival, receipt, raw)
     return receipt
 
@@ -283,9 +286,14 @@ def _held(arrival: Arrival, outcome: str, code: str) -> dict[str, Any]:
     }
 
 
-def _undecided(arrival: Arrival, status: Literal["rejected", "quarantined", "void", "forked"], code: str) -> Receipt:
+def _undecided(
+    arrival: Arrival,
+    status: Literal["rejected", "quarantined", "void", "forked"],
+    code: str,
+    field: str | None = None,
+) -> Receipt:
     words = CATALOGUE[code]
-    return Receipt(arrival.no, set_hash(arrival.raw), status, [], code, words.zh, words.en)
+    return Receipt(arrival.no, set_hash(arrival.raw), status, [], code, words.zh, words.en, field)
 
 
 def _where(error: Exception) -> str:

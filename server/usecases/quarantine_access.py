@@ -22,6 +22,7 @@ from server.services import Services
 from server.usecases.salvage import open_salvaged
 from server.usecases.sessions import Caller
 from sync.access import Grant, ItemFacts, division_prefix, reaches
+from sync.decide import Undecoded
 from sync.disputes import SETTLING_ROLES
 from sync.framing import Unreadable, decode_change, decode_set, set_form
 from sync.upcasting import upcast, version_refusal
@@ -32,7 +33,7 @@ _KEEPERS = SETTLING_ROLES | {"administrator"}
 class Content(Struct, frozen=True):
     """What a row holds: who wrote it by which catalogue and registry, and its changes by their places.
 
-    A change that is unreadable is the code of why. `raw`: the bytes of the set or body. `refused`: why this catalogue
+    A change that is unreadable says why. `raw`: the bytes of the set or body. `refused`: why this catalogue
     is not read any more; then nothing was upcast.
     """
 
@@ -41,7 +42,7 @@ class Content(Struct, frozen=True):
     catalogue: str
     registry: int
     refused: str | None
-    changes: list[tuple[int, Change | str]]
+    changes: list[tuple[int, Change | Undecoded]]
 
 
 def sight_of(caller: Caller) -> QuarantineSight:
@@ -119,11 +120,13 @@ def _of_set(services: Services, row: Row, raw: bytes) -> Content:
     return Content(raw, change_set.author, change_set.catalogue, change_set.registry, refused, changes)
 
 
-def _change(services: Services, change_set: ChangeSet, place: int, raw: bytes, refused: str | None) -> Change | str:
+def _change(
+    services: Services, change_set: ChangeSet, place: int, raw: bytes, refused: str | None
+) -> Change | Undecoded:
     try:
         change = decode_change(change_set.changes[place], set_form(raw))
     except Unreadable as unreadable:
-        return unreadable.code
+        return Undecoded(unreadable.code, unreadable.where)
     return change if refused else upcast(change, change_set.catalogue, services.catalogue)
 
 

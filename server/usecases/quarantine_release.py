@@ -32,7 +32,7 @@ from server.usecases.reasons import checked_reason
 from server.usecases.sessions import Caller
 from server.usecases.storing import store_decisions
 from sync.access import Grant
-from sync.decide import decide_set
+from sync.decide import Dated, Undecoded, decide_set
 from sync.decisions import Decision
 from sync.items import ItemState
 
@@ -148,8 +148,8 @@ async def _release(tx: Transaction, services: Services, order: ReleaseOrder, ids
     if content.refused is not None:
         raise Problem(content.refused)
     dated = [_dated(row, one) for _, one in content.changes]
-    loaded = await _load(tx, services, order, row, content, [one[0] for one in dated if not isinstance(one, str)])
-    dated = [one if isinstance(one, str) else (_against(loaded, row, one[0]), one[1]) for one in dated]
+    loaded = await _load(tx, services, order, row, content, [one[0] for one in dated if not isinstance(one, Undecoded)])
+    dated = [one if isinstance(one, Undecoded) else (_against(loaded, row, one[0]), one[1]) for one in dated]
     decisions = decide_set(dated, loaded.context)
     if (against := _against_all(row, decisions)) is not None:
         raise _refusal(against)
@@ -162,9 +162,9 @@ async def _release(tx: Transaction, services: Services, order: ReleaseOrder, ids
     return Released(id=row["id"], released=True, dry_run=order.dry_run, outcomes=outcomes)
 
 
-def _dated(row: Row, one: Change | str) -> tuple[Change, datetime] | str:
+def _dated(row: Row, one: Change | Undecoded) -> Dated:
     """The exchange's clock is long gone, so the phone's own has to do; nothing was written after it arrived."""
-    if isinstance(one, str):
+    if isinstance(one, Undecoded):
         return one
     wall = one.capture.wall
     return one, min(wall, row["received_at"]) if wall.tzinfo else row["received_at"]
@@ -204,13 +204,13 @@ def _decided(
     order: ReleaseOrder,
     row: Row,
     content: Content,
-    dated: Sequence[tuple[Change, datetime] | str],
+    dated: Sequence[Dated],
     decisions: Sequence[Decision],
     by: dict[str, str],
 ) -> DecidedSet:
     """The set with what is released in its place; whatever else it holds is nobody's business here."""
     before = _places(row, content)[0]
-    changes = [None] * before + [None if isinstance(one, str) else one for one in dated]
+    changes = [None] * before + [None if isinstance(one, Undecoded) else one for one in dated]
     return DecidedSet(
         device_id=row["device_id"],
         author_id=content.author_id,

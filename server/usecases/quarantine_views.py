@@ -26,6 +26,7 @@ from server.usecases.reading import grants_of
 from server.usecases.reasons import checked_reason
 from server.usecases.sessions import Caller
 from sync.access import ItemFacts
+from sync.decide import Undecoded
 
 _OTHER = ("不符合表单或规则", "It does not fit the form or the rules")
 
@@ -181,8 +182,8 @@ def _shown(
 ) -> list[HeldChange]:
     grants, shown = grants_of(services, caller), list[HeldChange]()
     for index, one in content.changes:
-        if isinstance(one, str):
-            shown.append(HeldChange(index=index, code=one))
+        if isinstance(one, Undecoded):
+            shown.append(HeldChange(index=index, code=one.code))
             continue
         readable = is_reached(grants, facts[one.item])
         shown.append(_held_change(services, index, one, readable=readable, reveal=reveal))

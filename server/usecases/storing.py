@@ -193,7 +193,8 @@ def _quarantine_rows(loaded: Loaded, decided: DecidedSet) -> list[dict[str, Any]
         decided.place(index)
         | {
             "id": loaded.context.id_of(index, "quarantine"),
-            "item_id": decision.item_id,
+            # Of what could not be read nobody knows what all it is about, though it names an item: erasing looks at it.
+            "item_id": decision.item_id if decided.changes[index] is not None else None,
             "author_id": decided.author_id,
             "outcome": decision.outcome,
             "code": decision.code,
@@ -213,7 +214,7 @@ def _outcome(decision: Decision, about_twin: UUID | None) -> ChangeOutcome:
             item_id,
             decision.outcome,
             code=decision.code,
-            field=fault.field if fault else None,
+            field=fault.field if fault else decision.field,
             zh=words.zh,
             en=words.en,
         )

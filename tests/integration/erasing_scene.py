@@ -130,7 +130,7 @@ async def open_scene(services: Services, client: httpx.AsyncClient, truth: async
     wrong = await mate.push(edit(resident, await base_of(truth, resident), name="钱错错", relation="nonsense"))
     assert wrong.outcomes[0].outcome == "rejected"
     bad = await send(mate, raw_set(mate, mate.no + 1, [malformed(resident, "钱坏坏")]))
-    assert (bad.status, bad.outcomes[0].item) == ("decided", None)
+    assert (bad.status, bad.outcomes[0].code, bad.outcomes[0].item) == ("decided", "change_text_invalid", str(resident))
     whole = await send(mate, raw_set(mate, mate.no + 1, [edit(resident, first, name="钱整整")], catalogue="1999.1"))
     assert whole.status == "quarantined"
     fork = await send(mate, raw_set(mate, 1, [edit(resident, first, name="钱叉叉")], nonce="f" * 22), no=1)

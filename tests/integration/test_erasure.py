@@ -6,7 +6,7 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -184,6 +184,14 @@ async def test_a_set_that_named_it_without_changing_it_is_found_by_its_receipt(s
     assert [one.outcome for one in again.outcomes] == ["applied"] * 2
     await erase(scene, made.item)
     assert await places_of(scene, ("钱重来",)) == set()
+
+
+async def test_what_could_not_be_read_is_looked_at_whatever_item_it_names(scene: Scene) -> None:
+    mate, other = scene.mate, uuid4()
+    sent = await send(mate, raw_set(mate, mate.no + 1, [malformed(other, f"{scene.resident} 钱旁注")]))
+    assert sent.outcomes[0].item == str(other)
+    await erase(scene, scene.resident)
+    assert await places_of(scene, ("钱旁注",)) == set()
 
 
 async def test_a_dry_run_tells_the_same_and_changes_nothing(scene: Scene) -> None:

@@ -69,7 +69,7 @@ async def test_what_codes_stand_for_is_not_kept(phone: Phone, truth: asyncpg.Con
     assert all("hash" not in receipt and "no" not in receipt for receipt in kept.values())
     assert set(kept[3]["outcomes"][0]) == {"item", "outcome", "code"}
     assert {"field", "zh", "en"} < set(kept[2]["outcomes"][0])
-    assert set(kept[4]) == {"status", "code"}
+    assert set(kept[4]) == {"status", "code", "field"}
 
 
 async def test_only_what_is_acknowledged_is_cut_down(phone: Phone, truth: asyncpg.Connection) -> None:

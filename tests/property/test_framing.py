@@ -180,6 +180,52 @@ def test_codes_and_tokens_are_spelled_as_they_should_be(where: str, wrong: list[
             assert (refusal.value.code, refusal.value.where) == ("change_malformed", where)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"capture": None}, "$.capture"),
+        ({"capture": {"wall": NOW, "mono": 1}}, "$.capture.boot"),
+        ({"capture": {"wall": NOW, "mono": -1, "boot": "b"}}, "$.capture.mono"),
+        ({"base": [1]}, "$.base"),
+        ({"base": [1, "SECRET"]}, "$.base[1]"),
+        ({"op": "SECRET"}, "$.op"),
+        ({"urgency": "x' - at `$.SECRET`"}, "$.urgency"),
+        ({"transition": {"action": "verify", "SECRET": 1, "from": "handled"}}, "$.transition"),
+        ({"transition": {"action": "verify"}}, "$.transition.from"),
+        ({"fields": []}, "$.fields"),
+    ],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_the_member_that_is_wrong_or_missing_is_named_and_no_value(
+    wrong: dict[str, Any], where: str, form: Form
+) -> None:
+    encoder = msgspec.json if form == "json" else msgspec.msgpack
+    change = msgspec.to_builtins(a_change({})) | wrong
+    if wrong == {"capture": None}:
+        del change["capture"]
+    raw = msgspec.Raw(encoder.encode(change))
+    with pytest.raises(Unreadable) as refusal:
+        framing.decode_change(raw, form)
+    assert (refusal.value.code, refusal.value.where) == ("change_malformed", where)
+    assert framing.item_named(raw, form) == a_change({}).item
+
+
+def test_so_it_is_in_a_header_and_a_set_and_what_names_no_item_says_so() -> None:
+    header = json.loads(msgspec.json.encode(a_request()))
+    for member, places in (("clock", "$.clock"), ("device", "$.device")):
+        with pytest.raises(Unreadable) as refusal:
+            framing.decode_request(json.dumps({k: v for k, v in header.items() if k != member}).encode(), "json")
+        assert refusal.value.where == places
+    with pytest.raises(Unreadable) as refusal:
+        framing.decode_request(json.dumps(header | {"cursors": {"grid/SECRET": [1, "x"]}}).encode(), "json")
+    assert refusal.value.where == "$.cursors[...][1]"
+    with pytest.raises(Unreadable) as refusal:
+        framing.decode_set(a_set(1, "json"))
+    assert refusal.value.where == "$.changes"
+    for raw in (b"null", b'{"item":"SECRET"}', b'{"item":', b'{"x":' * 10_000):
+        assert framing.item_named(msgspec.Raw(raw), "json") is None
+
+
 def test_text_in_another_encoding_is_refused() -> None:
     raw = msgspec.Raw(line('{"a": "中文"}').replace("中文".encode(), "中文".encode("gbk")))
     with pytest.raises(Unreadable, match="change_text_invalid"):

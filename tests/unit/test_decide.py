@@ -11,7 +11,7 @@ import pytest
 from schemas.forms import packaged
 from schemas.wire import Base, Capture, Change
 from sync.access import Assignment, device_streams
-from sync.decide import decide_set
+from sync.decide import Undecoded, decide_set
 from sync.decisions import SetContext
 from sync.feed import to_hex
 from sync.items import ItemState, Past, class_stream, revision_rev, stream_keys
@@ -199,7 +199,7 @@ def test_faulty_forms_are_rejected_naming_the_field(fields, code, field):
 
 def test_one_bad_change_does_not_touch_the_others():
     good = change("create", fields=house())
-    decisions = decide_set([(good, CAPTURED), "change_malformed", (change("update"), CAPTURED)], context())
+    decisions = decide_set([(good, CAPTURED), Undecoded("change_malformed"), (change("update"), CAPTURED)], context())
     assert [one.outcome for one in decisions] == ["applied", "rejected", "quarantined"]
     assert decisions[2].code == "item_unknown"
 
