@@ -129,6 +129,7 @@ def _counted(
     return due, unpublished_year(start, due, calendar, holidays)
 
 
+@lru_cache(maxsize=256)
 def _duration(hours: WorkingHours) -> timedelta:
     """Whole seconds: the decimal text of a float is what its author wrote: 0.1 is six minutes."""
     seconds = round(Decimal(str(hours)) * 3600)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from msgspec.structs import replace
 
+from schemas.forms import CompiledType
 from schemas.item_type import ItemType, ReviewStep
 from server.db import new_items
 from server.db.database import Transaction
@@ -31,6 +33,7 @@ from sync.review import Submission, is_sampled, submit
 from sync.rules import Ruling, apply_rules, ruled_by_urgency_alone
 
 _NO_CASE: dict[str, Any] = {}
+_ANYBODY = UUID(int=0)
 
 
 async def first_ways(
@@ -43,7 +46,7 @@ async def first_ways(
     placed = [item for item in created if item.grid_id is not None]
     sorting = _Sorting(services, await _verified_photos(tx, services, placed, known))
     places = [sorting.place(item) if item.grid_id is not None else None for item in created]
-    standings = [_standing(services, item, way) for way, item in sorting.first.items()]
+    standings = [_standing(services, item, way) for way, (_, item) in sorting.first.items()]
     offices = await direct_offices(tx.connection, services, standings)
     taking = _Taking(services, author, now)
     alike = [
@@ -69,21 +72,15 @@ class _Sorting:
     """The ways that the new items of one set go, in the order in which they are first met."""
 
     def __init__(self, services: Services, verified: Mapping[UUID, Mapping[str, int]]) -> None:
-        self.first: dict[_Way, ItemState] = {}
-        """Of each way the first item."""
+        self.first: dict[_Way, tuple[int, ItemState]] = {}
+        """Of each way its place among all ways, from 1 on, and the first item."""
         self._types = services.catalogue.types
         self._verified = verified
-        self._places: dict[_Way, int] = {}
         self._rulings: dict[tuple[str, str], Ruling] = {}
 
     def place(self, item: ItemState) -> int:
-        """The place of an item's way among all ways, from 1 on."""
-        way = self._way(item)
-        place = self._places.get(way)
-        if place is None:
-            self.first[way] = item
-            place = self._places[way] = len(self.first)
-        return place
+        """The place of an item's way."""
+        return self.first.setdefault(self._way(item), (len(self.first) + 1, item))[0]
 
     def _way(self, item: ItemState) -> _Way:
         item_type = self._types[item.type].type
@@ -95,11 +92,11 @@ class _Sorting:
         return _Way(item.type, item.grid_id, item.urgency, ruling, sampled, report, close)
 
     def _ruling(self, item: ItemState, item_type: ItemType) -> Ruling:
-        if not ruled_by_urgency_alone(item_type):
-            return apply_rules(item_type, item.fields, item.urgency)
         ruling = self._rulings.get((item.type, item.urgency))
         if ruling is None:
-            ruling = self._rulings[item.type, item.urgency] = apply_rules(item_type, item.fields, item.urgency)
+            ruling = apply_rules(item_type, item.fields, item.urgency)
+            if ruled_by_urgency_alone(item_type):
+                self._rulings[item.type, item.urgency] = ruling
         return ruling
 
 
@@ -136,7 +133,6 @@ class _Taking:
         self._now = now
         self._departments = {one.code: one for one in services.catalogue.source.departments}
         self._levels = {one.code: one.level for one in services.catalogue.source.urgency_levels}
-        self._reviews: dict[Any, dict[str, Any]] = {}
         self._cases: dict[Any, dict[str, Any]] = {}
 
     def columns(self, standing: Standing, office: Organisation | None, *, sampled: bool) -> dict[str, Any]:
@@ -146,14 +142,9 @@ class _Taking:
         return urgency | review | self._case(standing, office, approved=review["state"] == "approved")
 
     def _review(self, standing: Standing, sampled: bool) -> dict[str, Any]:
-        item, ruling = standing.item, standing.ruling
-        alike = item.type, item.grid_id, ruling.review, ruling.review_by, sampled, standing.evidence_verified()
-        if alike not in self._reviews:
-            authors = [self._author.near(item.grid_id)]
-            item_type = standing.compiled.type
-            steps = review_steps(ruling.review_by, authors, standing.facts, item_type, self._departments)
-            self._reviews[alike] = _review_columns(standing, steps, sampled)
-        return self._reviews[alike]
+        compiled, ruling, authors = standing.compiled, standing.ruling, [self._author.near(standing.item.grid_id)]
+        steps = review_steps(ruling.review_by, authors, standing.facts, compiled.type, self._departments)
+        return _review_columns(compiled, ruling, steps, standing.evidence_verified(), sampled)
 
     def _case(self, standing: Standing, office: Organisation | None, *, approved: bool) -> dict[str, Any]:
         if standing.compiled.kind == "record":
@@ -167,16 +158,13 @@ class _Taking:
         return self._cases[alike]
 
 
-def _review_columns(standing: Standing, steps: tuple[ReviewStep, ...], sampled: bool) -> dict[str, Any]:
-    item = standing.item
-    submission = Submission(
-        version=item.version,
-        rev=item.rev,
-        author=item.author_id,
-        evidence_verified=standing.evidence_verified(),
-        sampled=sampled,
-    )
-    review = submit(standing.ruling, submission, steps)
+@lru_cache(maxsize=1_000)
+def _review_columns(
+    compiled: CompiledType, ruling: Ruling, steps: tuple[ReviewStep, ...], evidence_verified: bool, sampled: bool
+) -> dict[str, Any]:
+    """Of whom and of which revision the submission is, these columns do not tell."""
+    submission = Submission(version=1, rev=0, author=_ANYBODY, evidence_verified=evidence_verified, sampled=sampled)
+    review = submit(ruling, submission, steps)
     asked = review.step
     return {
         "state": review.state,
@@ -184,7 +172,7 @@ def _review_columns(standing: Standing, steps: tuple[ReviewStep, ...], sampled: 
         "steps": review.steps,
         "sampled": review.sampled,
         "waits_for_evidence": review.waits_for_evidence,
-        "asked_by": asked_reader(asked, standing.compiled.type) if asked else None,
+        "asked_by": asked_reader(asked, compiled.type) if asked else None,
         "asked_tier": asked.tier if asked else None,
     }
 
