@@ -69,12 +69,7 @@ def pairs(text: str) -> set[str]:
 
 def clear_pairs(plan: Plan, fields: Mapping[str, Any]) -> set[str]:
     """The pairs of an item's text that nobody marked."""
-    found: set[str] = set()
-    for key in plan.clear:
-        text = fields.get(key)
-        if isinstance(text, str):
-            found |= pairs(text)
-    return found
+    return pairs(" ".join([text for key in plan.clear if isinstance(text := fields.get(key), str)]))
 
 
 def holds(plan: Plan, fields: Mapping[str, Any], asked: list[str]) -> bool:

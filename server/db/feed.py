@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,17 +16,9 @@ from server.db.named import sql
 Reading = tuple[int, int, int, int]
 """What to read of a stream: its id, the position after which, where the device's fill began, and how many at most."""
 
-
-class FirstEntry(NamedTuple):
-    """A new item in a stream; `place`: among the entries that this stream is given with it, from 1 on."""
-
-    stream_id: int
-    object_id: UUID
-    place: int
-    version: int
-    rev: int
-    touch: int
-    hash: int
+FirstEntry = tuple[int, UUID, int, int, int, int, int]
+"""A new item in a stream: the stream's id, the item's, its place among the entries that the stream is given with it
+(from 1 on), version, rev, touch and hash."""
 
 
 async def lock_streams(tx: Transaction, keys: Sequence[str]) -> dict[str, int]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from server.db.database import Connection, Row, to_json
+from server.db.database import Connection, Row, hexed, to_json
 from server.db.named import sql
 
 Rows = list[dict[str, Any]]
+Reference = tuple[UUID, str, bytes]
+"""An item, its field, and what that refers to."""
 
 
-async def claim(connection: Connection, hints: Rows, references: Rows) -> dict[bytes, UUID]:
-    """Take hints (claim, item_id) and note references (item_id, field, target); returns who holds each hint now.
+async def claim(
+    connection: Connection, hints: Mapping[bytes, UUID], references: Sequence[Reference]
+) -> dict[bytes, UUID]:
+    """Take hints, {claim: item}, and note references; returns who holds each hint now.
 
-    Each claim is given once. The holders of the claims cannot change before the transaction ends.
+    The holders of the claims cannot change before the transaction ends.
     """
-    rows = await connection.fetch(sql("claim"), to_json(hints), to_json(references))
+    taken = [{"claim": hexed(claimed), "item_id": item_id} for claimed, item_id in hints.items()]
+    noted = [{"item_id": item_id, "field": field, "target": hexed(target)} for item_id, field, target in references]
+    rows = await connection.fetch(sql("claim"), taken, noted)
     return {row["claim"]: row["item_id"] for row in rows}
 
 

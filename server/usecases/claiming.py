@@ -15,6 +15,7 @@ from uuid import UUID
 
 from server.db import hints, items
 from server.db.database import Row, Transaction
+from server.db.hints import Reference
 from server.services import Services
 from server.usecases.feeding import FeedWrite, writes_for_notices
 from server.usecases.referring import reference_target
@@ -106,7 +107,7 @@ class _News:
     def __init__(self, services: Services) -> None:
         self.dropped: list[dict[str, Any]] = []
         self.released: list[dict[str, Any]] = []
-        self.referring: list[dict[str, Any]] = []
+        self.referring: list[Reference] = []
         self.claimed: list[Doubt] = []
         self._types, self._keyring = services.catalogue.types, services.keyring
         self._targets: dict[str, bytes] = {}
@@ -117,7 +118,7 @@ class _News:
         refers, claims = self._references(after), self._claims(after)
         for key, target in refers.items():
             if referred.get(key) != target:
-                self.referring.append({"item_id": after.id, "field": key, "target": target})
+                self.referring.append((after.id, key, target))
         for claim, fields in claims.items():
             if claim not in held:
                 self.claimed.append(Doubt(after, claim, fields))
@@ -157,8 +158,7 @@ async def _take(tx: Transaction, news: _News) -> list[Doubt]:
     first: dict[bytes, UUID] = {}
     for doubt in news.claimed:
         first.setdefault(doubt.claim, doubt.item.id)
-    rows = [{"claim": claim, "item_id": item_id} for claim, item_id in first.items()]
-    holders = await hints.claim(tx.connection, rows, news.referring)
+    holders = await hints.claim(tx.connection, first, news.referring)
     return [doubt for doubt in news.claimed if holders[doubt.claim] != doubt.item.id]
 
 

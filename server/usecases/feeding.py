@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -54,10 +53,13 @@ async def write_feed(tx: Transaction, writes: Sequence[FeedWrite], new: Sequence
 
     `new`: items that no stream ever held, and that `writes` do not name.
     """
-    first = [(key, item) for item in sorted(new, key=_ORDER) for key in stream_keys(item)]
-    if not writes and not first:
+    first: dict[str, list[ItemState]] = {}
+    for item in sorted(new, key=_ORDER):
+        for key in stream_keys(item):
+            first.setdefault(key, []).append(item)
+    keys = {write.stream for write in writes}.union(first)
+    if not keys:
         return
-    keys = {write.stream for write in writes}.union(key for key, _ in first)
     ids = await feed.lock_streams(tx, sorted(keys))
     tx.moved.update(ids)
     if first:
@@ -66,13 +68,14 @@ async def write_feed(tx: Transaction, writes: Sequence[FeedWrite], new: Sequence
         await feed.write(tx.connection, [feed_row(write, ids[write.stream]) for write in writes])
 
 
-def _first_entries(first: Sequence[tuple[str, ItemState]], ids: Mapping[str, int]) -> Iterator[FirstEntry]:
-    places: Counter[str] = Counter()
-    for key, item in first:
-        places[key] += 1
-        object_id, version, rev, touch = item.id, item.version, item.rev, item.touch
-        hashed = signed64(entry_hash(object_id, version, rev, touch))
-        yield FirstEntry(ids[key], object_id, places[key], version, signed64(rev), touch, hashed)
+def _first_entries(first: Mapping[str, Sequence[ItemState]], ids: Mapping[str, int]) -> Iterator[FirstEntry]:
+    """The entries of new items by stream, in each stream in the order of its items."""
+    for key, items in first.items():
+        stream_id = ids[key]
+        for place, item in enumerate(items, 1):
+            object_id, version, rev, touch = item.id, item.version, item.rev, item.touch
+            hashed = signed64(entry_hash(object_id, version, rev, touch))
+            yield stream_id, object_id, place, version, signed64(rev), touch, hashed
 
 
 async def touch_items(tx: Transaction, item_ids: Iterable[UUID], also: Sequence[FeedWrite] = ()) -> None:

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.forms import CompiledType
@@ -56,7 +57,7 @@ async def first_ways(
     return Ways(places, alike)
 
 
-class _Way(NamedTuple):
+class _Way(Struct, frozen=True, gc=False):
     """All that tells how new items of one author go on; those that are equal in it go on alike."""
 
     type: str
@@ -138,8 +139,8 @@ class _Taking:
     def columns(self, standing: Standing, office: Organisation | None, *, sampled: bool) -> dict[str, Any]:
         """The submission of a new item and its case, without what is the item's alone."""
         review = self._review(standing, sampled)
-        urgency = {"urgency_level": self._levels[standing.item.urgency]}
-        return urgency | review | self._case(standing, office, approved=review["state"] == "approved")
+        case = self._case(standing, office, approved=review["state"] == "approved")
+        return {"urgency_level": self._levels[standing.item.urgency], **review, **case}
 
     def _review(self, standing: Standing, sampled: bool) -> dict[str, Any]:
         compiled, ruling, authors = standing.compiled, standing.ruling, [self._author.near(standing.item.grid_id)]

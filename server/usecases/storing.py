@@ -23,7 +23,8 @@ from server.usecases.sealed_items import photos_of
 from server.usecases.searching import store_terms
 from server.usecases.stepping import take_steps
 from server.usecases.submission import Submitted, submit_revisions
-from sync.authority import Authority
+from sync.access import assignments_at
+from sync.authority import Held
 from sync.clocks import skew_seconds
 from sync.decisions import Decision, Revision
 from sync.feed import signed64, to_hex
@@ -42,7 +43,7 @@ async def store_decisions(
     # Before the submissions: once its photos are linked, an item is told when they are verified.
     links = [link for _, after in heads for link in photo_links(services, after)] + _shown(services, decided)
     known = await evidence.link_photos(tx.connection, links)
-    author = Authority(loaded.context.assignments).at(decided.at)
+    author = Held(assignments_at(loaded.context.assignments, decided.at))
     ways = await first_ways(tx, services, [revision.after for _, revision in new], known, author, decided.at)
     await store_new_items(tx, services, loaded, decided, new, ways)
     if others:
