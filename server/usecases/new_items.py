@@ -54,10 +54,10 @@ def _row(
     key = loaded.new_keys[item.id]
     clear, sealed, revision_sealed = loaded.vault.close_new(item, key, capture)
     compiled, community = services.catalogue.types[item.type], services.registry.community(item.grid_id)
-    begins = [len(closed) + 1]
-    for part in (key.wrapped, sealed, revision_sealed):
-        closed += part
-        begins.append(len(closed) + 1)
+    begins = len(closed) + 1
+    sealed_begins = begins + len(key.wrapped)
+    revision_begins = sealed_begins + len(sealed)
+    closed += key.wrapped + sealed + revision_sealed
     return NewItem(
         item.id,
         item.type,
@@ -74,5 +74,8 @@ def _row(
         skew_seconds(capture, item.captured_at) if capture else None,
         "\n".join(terms_of(services.keyring, compiled, item.fields, community)),
         place,
-        *begins,
+        begins,
+        sealed_begins,
+        revision_begins,
+        len(closed) + 1,
     )
