@@ -52,7 +52,7 @@ async def move_items(services: Services, version: int, teller: Teller) -> Follow
 
     Raises Problem `not_ready` where somebody has been writing for a minute: the sweep goes on with it.
     """
-    await _earlier_writers(services)
+    await _earlier_writers(services, teller)
     async with services.database.read() as connection:
         moving = await load_moving(connection, version)
         known = await registry_moves.move_report(connection, version)
@@ -66,19 +66,30 @@ async def move_items(services: Services, version: int, teller: Teller) -> Follow
         return await result_of(connection, moving)
 
 
-async def _earlier_writers(services: Services) -> None:
+async def _earlier_writers(services: Services, teller: Teller) -> None:
     """Wait for the end of all who are writing now: they may place items by the registry before this version."""
     async with services.database.single() as connection:
         begun = await registry_moves.writers_begun(connection)
+    if await _have_ended(services, begun):
+        return
+    teller.phase("等待此前的写入结束", "Waiting for those who were writing before", 0)
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            while True:
-                async with services.database.single() as connection:
-                    if await registry_moves.writers_ended(connection) >= begun:
-                        return
+            while not await _have_ended(services, begun):  # noqa: ASYNC110 nobody tells when others commit
                 await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
     except TimeoutError:
-        raise Problem("not_ready", retry_after=60) from None
+        raise Problem(
+            "not_ready",
+            detail_zh="有事务持续写入已超过一分钟,台账稍后由后台继续转移,也可用 onegrid registry resume 继续。",
+            detail_en="A transaction has been writing for over a minute: the items are moved in the background later, "
+            "or with onegrid registry resume.",
+            retry_after=60,
+        ) from None
+
+
+async def _have_ended(services: Services, begun: int) -> bool:
+    async with services.database.single() as connection:
+        return await registry_moves.writers_ended(connection) >= begun
 
 
 class MoveJob:
