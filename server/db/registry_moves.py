@@ -42,12 +42,12 @@ class Place(NamedTuple):
 
 async def writers_begun(connection: Connection) -> int:
     """The transaction id before which all have theirs who are writing now; who only reads has none."""
-    return await connection.fetchval(sql("writers_begun"))
+    return int(await connection.fetchval(sql("writers_begun")) or 0)
 
 
 async def writers_ended(connection: Connection) -> int:
     """The transaction id before which all have ended."""
-    return await connection.fetchval(sql("writers_ended"))
+    return int(await connection.fetchval(sql("writers_ended")) or 0)
 
 
 async def former_grids(connection: Connection, version: int) -> list[GridLabel]:
